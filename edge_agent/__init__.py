@@ -1,0 +1,3 @@
+"""edge_agent: an agent inference server for one device."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,88 @@
+"""Settings, read once: flags over environment (EDGE_AGENT_*) over the settings file over defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_cache_path, user_config_path, user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from edge_agent.errors import ConfigError
+
+APP = "edge-agent"
+
+
+def settings_file() -> Path:
+    """The TOML file that is read when it exists; EDGE_AGENT_CONFIG names another."""
+    named = os.environ.get("EDGE_AGENT_CONFIG")
+    return Path(named) if named else user_config_path(APP) / "config.toml"
+
+
+class Settings(BaseSettings):
+    """Everything a person can set. Sizes in tokens, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGE_AGENT_", extra="forbid")
+
+    # where things are kept
+    models_dir: Path = Field(default_factory=lambda: user_data_path(APP) / "models")
+    data_dir: Path = Field(default_factory=lambda: user_data_path(APP))
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path(APP))
+
+    # the model: a card's name, a path to a GGUF, or "auto"
+    model: str = "auto"
+    alias: str | None = None
+    chat_template_file: Path | None = None
+    ctx_size: int = Field(0, ge=0, description="KV cells shared by all sequences; 0 chooses")
+    parallel: int = Field(0, ge=0, le=64, description="sequences at once; 0 chooses")
+    batch_size: int = Field(0, ge=0, description="tokens per decode call; 0 chooses")
+    threads: int = Field(0, ge=0, description="decode threads; 0 chooses")
+    n_gpu_layers: int = Field(-2, ge=-2, description="layers on the accelerator; -1 all, -2 chooses")
+    kv_type: Literal["f16", "q8_0"] = "f16"
+
+    # defaults of a request, over the model card's
+    seed: int | None = None
+    temp: float | None = Field(None, ge=0)
+    n_predict: int = Field(-1, ge=-1, description="generated tokens by default; -1 is the window")
+
+    # the door
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    api_key: tuple[str, ...] = ()
+
+    # the world
+    libraries: dict[str, Path] = Field(default_factory=dict)
+    search_url: tuple[str, ...] = Field((), description="SearXNG instances, asked in order")
+    web_search: bool = Field(True, description="ask DuckDuckGo when nothing else is configured")
+    allow_hosts: tuple[str, ...] = Field((), description="hosts fetched from even on loopback")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+        return (init_settings, env_settings, toml)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; `flags` that are None were not given. Raises ConfigError."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"Setting {where}: {first['msg']} (got {first['input']!r}).") from None
+    except ValueError as error:  # a settings file that is not TOML
+        raise ConfigError(f"{settings_file()} could not be read: {error}") from None

@@ -1,0 +1,96 @@
+"""What the two processes say to each other, and how it is framed.
+
+Both ends are this program on a private socket pair, so frames are pickles: a length of four bytes,
+then the object. Only ids and numbers travel, and sentences of errors.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from asyncio import StreamReader
+from dataclasses import dataclass
+from socket import socket
+from typing import Any
+
+from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
+from edge_agent.errors import EdgeAgentError
+
+LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """To the engine, first of all."""
+
+    spec: LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    id: int
+    prompt: tuple[int, ...]
+    params: GenerateParams
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskStats:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the engine: the model is loaded and has computed its first tokens."""
+
+    info: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    id: int
+    item: Tokens | Finished | EdgeAgentError
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    id: int
+    counts: dict[str, int]
+
+
+def frame(message: Any) -> bytes:
+    """The bytes of one message."""
+    body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(body)) + body
+
+
+def read_blocking(pipe: socket) -> Any:
+    """The next message; None when the other end is gone."""
+    head = _read_exactly(pipe, LENGTH.size)
+    body = _read_exactly(pipe, LENGTH.unpack(head)[0]) if head else b""
+    return pickle.loads(body) if body else None
+
+
+def _read_exactly(pipe: socket, n: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < n:
+        piece = pipe.recv(n - len(parts))
+        if not piece:
+            return b""
+        parts += piece
+    return bytes(parts)
+
+
+async def read(reader: StreamReader) -> Any:
+    """The next message; raises asyncio.IncompleteReadError when the other end is gone."""
+    head = await reader.readexactly(LENGTH.size)
+    return pickle.loads(await reader.readexactly(LENGTH.unpack(head)[0]))

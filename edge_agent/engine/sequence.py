@@ -1,0 +1,78 @@
+"""One generation from submit to its last token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edge_agent.engine.constraint import Constraint
+from edge_agent.engine.llama import Sampler
+from edge_agent.engine.params import GenerateParams, Usage
+
+NO_SLOT = -1
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """What the engine knows of a generation.
+
+    tokens is prompt + generated; the first `computed` of them lie in the KV cache at `slot`, the
+    rest is pending. One pending token is a decode, more are a prefill (or forced tokens): the
+    engine treats them alike, and samples when nothing is pending.
+    """
+
+    id: int
+    tokens: list[int]
+    params: GenerateParams
+    sampler: Sampler
+    constraint: Constraint | None = None
+    slot: int = NO_SLOT
+    computed: int = 0
+    n_prompt: int = 0
+    n_cached: int = 0
+    n_forced: int = 0
+    submitted_at: float = field(default_factory=time.monotonic)
+    started_at: float = 0.0
+    first_token_at: float = 0.0
+    unsent: list[int] = field(default_factory=list)
+    ended: Literal["", "stop", "length"] = ""
+
+    def __post_init__(self) -> None:
+        self.n_prompt = len(self.tokens)
+
+    @property
+    def n_pending(self) -> int:
+        return len(self.tokens) - self.computed
+
+    @property
+    def n_generated(self) -> int:
+        return len(self.tokens) - self.n_prompt
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether its next step continues a generation a client may be reading."""
+        return self.n_generated > 0
+
+    @property
+    def tokens_left(self) -> int:
+        """How many more tokens its own limit allows."""
+        limit = self.params.max_tokens
+        return (1 << 31) if limit is None else limit - self.n_generated
+
+    @staticmethod
+    def now() -> float:
+        """Seconds on the clock that all times of a sequence are on."""
+        return time.monotonic()
+
+    def usage(self) -> Usage:
+        now = self.now()
+        first = self.first_token_at or now
+        return Usage(
+            prompt_tokens=self.n_prompt,
+            cached_tokens=self.n_cached,
+            completion_tokens=self.n_generated,
+            forced_tokens=self.n_forced,
+            prompt_s=first - (self.started_at or now),
+            predict_s=now - first,
+        )
