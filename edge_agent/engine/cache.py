@@ -184,4 +184,3 @@ class PrefixCache:
     def _touch(self, slot: Slot) -> None:
         self._clock += 1
         slot.used_at = self._clock
-

@@ -110,9 +110,7 @@ def _gib(n_bytes: float) -> str:
     return f"{n_bytes / (1 << 30):.1f} GiB"
 
 
-def _refusal(
-    shape: ModelShape, machine: Machine, n_ctx: int, per_token: float, fits: int
-) -> str:
+def _refusal(shape: ModelShape, machine: Machine, n_ctx: int, per_token: float, fits: int) -> str:
     needed = shape.file_bytes + COMPUTE_BYTES + n_ctx * per_token
     nearest = fits // 256 * 256
     smaller = "close other programs or use a smaller model"
@@ -127,6 +125,7 @@ def _reason(shape: ModelShape, machine: Machine, spec: LoadSpec, per_token: floa
     where = "GPU" if spec.n_gpu_layers else f"{spec.n_threads} CPU threads"
     return (
         f"{spec.n_ctx} tokens of context ({_gib(spec.n_ctx * per_token)} of {spec.kv_type} KV "
-        f"cells beside {_gib(shape.file_bytes)} of weights, {_gib(machine.available_bytes)} available), "
+        f"cells beside {_gib(shape.file_bytes)} of weights, {_gib(machine.available_bytes)} "
+        "available), "
         f"{spec.n_parallel} sequences at once, batches of {spec.n_batch}, on {where}"
     )

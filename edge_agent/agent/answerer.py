@@ -1,0 +1,129 @@
+"""From evidence to an answer and its proof: facts first, then the words they carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_agent.agent.evidence import Evidence, Fact, as_text
+from edge_agent.agent.passages import Passage
+from edge_agent.agent.profile import prompt
+from edge_agent.agent.ranker import Ranker, words
+from edge_agent.agent.records import Citation
+from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
+from edge_agent.engine.params import SamplingParams
+
+GREEDY = SamplingParams(temperature=0)
+ANSWER_CHARS = 200
+MOST_CITATIONS = 4
+NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`completion` is the generation it came from, for the accounts."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    completion: Completion
+
+
+class Answerer:
+    """Draws answers from facts, and finds the facts behind an answer."""
+
+    def __init__(self, chat: Chat, ranker: Ranker, tokens: int) -> None:
+        self._chat = chat
+        self._ranker = ranker
+        self._tokens = tokens
+
+    async def extract(self, question: str, evidence: Evidence) -> Answer:
+        """A short answer with the facts that prove it; "not found" when they do not hold it."""
+        facts = self.closest(question, evidence)
+        text = prompt("answer").format(facts=as_text(facts), question=question)
+        answer = {"type": "string", "minLength": 1, "maxLength": ANSWER_CHARS}
+        completion = await self._point(text, facts, {"answer": answer})
+        wrote = _loads(completion.text)
+        found = str(wrote.get("answer", "")).strip() or NOT_FOUND
+        cited = self._cited(wrote, facts)
+        if not _is_missing(found):
+            cited = cited or self._holding(f"{question} {found}", facts)
+        return Answer(found, tuple(fact.citation for fact in cited), completion)
+
+    async def support(self, question: str, answer: str, evidence: Evidence) -> Answer:
+        """The facts that prove an answer the model has written itself."""
+        facts = self.closest(f"{question} {answer}", evidence)
+        text = prompt("support").format(
+            facts=as_text(facts), question=question, answer=answer[:ANSWER_CHARS]
+        )
+        completion = await self._point(text, facts, {})
+        cited = self._cited(_loads(completion.text), facts)
+        cited = cited or self._holding(answer, facts)
+        return Answer(answer, tuple(fact.citation for fact in cited), completion)
+
+    def nearest(self, question: str, evidence: Evidence) -> tuple[Citation, ...]:
+        """The fact closest to the question, without asking a model."""
+        facts = self.closest(question, evidence)
+        return tuple(fact.citation for fact in self._holding(question, facts))
+
+    async def _point(self, text: str, facts: Sequence[Fact], more: dict[str, object]) -> Completion:
+        numbers = {"enum": [fact.number for fact in facts]}
+        pointing = {"type": "array", "items": numbers, "maxItems": MOST_CITATIONS}
+        properties = {"facts": pointing, **more}
+        schema = {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+        request = ChatRequest(
+            (Message("user", text),),
+            response_schema=schema,
+            sampling=GREEDY,
+            max_tokens=160,
+            thinking=False,
+            priority=0,
+        )
+        return await self._chat.complete(self._chat.prepare(request))
+
+    def closest(self, query: str, evidence: Evidence) -> list[Fact]:
+        """The facts nearest to the query that fit the budget, in the order of their numbers."""
+        facts = list(evidence)
+        passages = [Passage(f.number, f.passage.text, f.page.title) for f in facts]
+        scores = self._ranker.scores(query, "", passages)
+        kept, left = [], self._tokens
+        for i in np.argsort(-scores, kind="stable"):
+            cost = self._chat.count(facts[i].line) + 2
+            if cost <= left:
+                kept.append(facts[i])
+                left -= cost
+        return sorted(kept, key=lambda fact: fact.number)
+
+    @staticmethod
+    def _cited(wrote: dict[str, object], facts: Sequence[Fact]) -> list[Fact]:
+        numbers = wrote.get("facts")
+        known = {fact.number: fact for fact in facts}
+        named = numbers if isinstance(numbers, list) else []
+        return [known[n] for n in dict.fromkeys(named) if n in known]
+
+    @staticmethod
+    def _holding(text: str, facts: Sequence[Fact]) -> list[Fact]:
+        """The one fact that shares most words with a text, when any does."""
+        wanted = set(words(text))
+        shared = [len(wanted & set(words(fact.passage.text))) for fact in facts]
+        return [facts[int(np.argmax(shared))]] if any(shared) else []
+
+
+def _loads(text: str) -> dict[str, object]:
+    """The object a constrained generation wrote; {} when its token limit cut it off."""
+    try:
+        wrote: dict[str, object] = json.loads(text)
+    except ValueError:
+        return {}
+    return wrote
+
+
+def _is_missing(answer: str) -> bool:
+    return answer.casefold().strip(" .") in (NOT_FOUND, "unknown", "none", "n/a")

@@ -1,0 +1,200 @@
+"""How a model is asked for its next action, and how what it wrote becomes one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge_agent.agent.actions import Call
+from edge_agent.agent.profile import Profile, prompt
+from edge_agent.chat.messages import ChatRequest, Completion, Message, ToolSpec
+
+THOUGHT_CHARS = 240
+QUERY_CHARS = 80
+BACKGROUND = 1
+ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|<answer>|$)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the model decided. error: a sentence for the model when nothing can be made of it.
+
+    wants_answer: it has enough. answer: its own words for it, where the dialect has them.
+    """
+
+    thought: str = ""
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    wants_answer: bool = False
+    answer: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What bounds the next turn: unread result numbers, whether there are facts, steps left."""
+
+    unread: Sequence[int]
+    has_facts: bool
+    steps_left: int
+
+
+class Dialect(Protocol):
+    """One way to hold the conversation of a run."""
+
+    def opening(self, task: str, notes: str) -> tuple[Message, ...]:
+        """The first messages; `notes` is what is known already, or ""."""
+        ...
+
+    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
+        """The request for the next turn."""
+        ...
+
+    def read(self, completion: Completion) -> Turn: ...
+
+    def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
+        """The messages that carry what came of a turn's calls, one text a call."""
+        ...
+
+
+class Hermes:
+    """Tools and calls as the model's own chat template writes them; thoughts stay in the window."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._system = prompt(profile.system)
+        self._tools = _tool_specs(profile)
+        self._names = {profile.search: "search", profile.fetch: "fetch_url"}
+
+    def opening(self, task: str, notes: str) -> tuple[Message, ...]:
+        known = f"\n\nFacts found so far:\n{notes}" if notes else ""
+        return (Message("system", self._system), Message("user", task + known))
+
+    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
+        return ChatRequest(
+            messages,
+            tools=self._tools,
+            tool_choice="auto" if now.has_facts else "required",
+            sampling=self._profile.sampling,
+            max_tokens=self._profile.turn_tokens,
+            thinking=self._profile.thinking,
+            priority=BACKGROUND,
+        )
+
+    def read(self, completion: Completion) -> Turn:
+        calls = [self._call(call.name, call.arguments) for call in completion.tool_calls]
+        if calls:
+            return Turn(completion.thought, completion.text, tuple(calls))
+        malformed = completion.done.malformed
+        if malformed is not None:
+            return Turn(completion.thought, completion.text, error=f"Error: {malformed}")
+        found = ANSWER.findall(completion.text)
+        answer = (found[-1] if found else completion.text).strip()
+        if not answer or (completion.done.reason == "length" and not found):
+            return Turn(completion.thought, completion.text, error=self._nothing(completion))
+        return Turn(completion.thought, completion.text, wants_answer=True, answer=answer)
+
+    def _call(self, name: str, arguments: str) -> Call:
+        given: Mapping[str, Any] = json.loads(arguments)
+        if name == self._profile.fetch:
+            purpose = given.get(self._profile.purpose)
+            given = {"url": given.get(self._profile.url), "purpose": purpose}
+        return Call(self._names.get(name, name), given)
+
+    @staticmethod
+    def _nothing(completion: Completion) -> str:
+        if completion.done.reason == "length":
+            return "Error: the turn was cut off at its limit. Be brief: call a tool, or answer."
+        return "Error: nothing was written. Call a tool, or answer between <answer> and </answer>."
+
+    def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
+        # a nudge after a turn without calls goes as a tool's answer too: a plain user message would
+        # make Qwen3-style templates drop every earlier thought
+        ids = [call.id for call in completion.tool_calls] or ["note"]
+        return tuple(
+            Message("tool", text, tool_call_id=id) for id, text in zip(ids, texts, strict=False)
+        )
+
+
+class JsonActions:
+    """Every turn is one JSON object with bounded strings: a thought and one action."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._system = prompt(profile.system)
+
+    def opening(self, task: str, notes: str) -> tuple[Message, ...]:
+        known = notes or "(none yet)"
+        text = f"Question: {task}\n\nFacts:\n{known}\n\nYour next JSON object:"
+        return (Message("system", self._system), Message("user", text))
+
+    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
+        return ChatRequest(
+            messages,
+            response_schema=self._schema(now),
+            sampling=self._profile.sampling,
+            max_tokens=self._profile.turn_tokens,
+            thinking=self._profile.thinking,
+            priority=BACKGROUND,
+        )
+
+    @staticmethod
+    def _schema(now: Situation) -> dict[str, Any]:
+        options = [_option("search", query={"type": "string", "maxLength": QUERY_CHARS})]
+        if now.unread:
+            options.append(_option("read", result={"enum": list(now.unread)}))
+        if now.has_facts:
+            options.append(_option("answer"))
+        return {"anyOf": options}
+
+    def read(self, completion: Completion) -> Turn:
+        try:
+            wrote = json.loads(completion.text)
+        except ValueError:
+            return Turn(text=completion.text, error="Error: the turn was cut off. Be brief.")
+        thought, action = str(wrote["thought"]), wrote["action"]
+        if action == "search":
+            return Turn(thought, calls=(Call("search", {"query": [wrote["query"]]}),))
+        if action == "read":
+            read = Call("fetch_url", {"url": [str(wrote["result"])], "purpose": thought})
+            return Turn(thought, calls=(read,))
+        return Turn(thought, wants_answer=True)
+
+    def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
+        return (Message("user", "\n\n".join([*texts, "Your next JSON object:"])),)
+
+
+def _option(action: str, **more: dict[str, Any]) -> dict[str, Any]:
+    properties = {
+        "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
+        "action": {"const": action},
+        **more,
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _tool_specs(profile: Profile) -> tuple[ToolSpec, ...]:
+    texts = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3}
+    search = {"type": "object", "properties": {"query": texts}, "required": ["query"]}
+    fetch = {
+        "type": "object",
+        "properties": {profile.url: texts, profile.purpose: {"type": "string"}},
+        "required": [profile.url, profile.purpose],
+    }
+    about_search = "Search with up to three queries; returns titles and URLs."
+    about_fetch = "Read up to three pages by URL; returns notes on them."
+    return (
+        ToolSpec(profile.search, about_search, search),
+        ToolSpec(profile.fetch, about_fetch, fetch),
+    )
+
+
+DIALECTS: dict[str, type[Hermes] | type[JsonActions]] = {"hermes": Hermes, "json": JsonActions}

@@ -1,0 +1,73 @@
+"""What a run has found out: literal pieces of stored pages, numbered as the model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from edge_agent.agent.passages import Passage
+from edge_agent.agent.records import Citation
+from edge_agent.tools.base import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A quotable piece of a page under its number in this run."""
+
+    number: int
+    page: Page
+    passage: Passage
+
+    @property
+    def line(self) -> str:
+        """How the model reads it: the number, what it stands under when needed, the words."""
+        under = self.passage.context.rsplit(" > ", 1)[-1]
+        about = f"({under}) " if under and under != self.page.title else ""
+        return f"[{self.number}] {about}{self.passage.text}"
+
+    @property
+    def citation(self) -> Citation:
+        return Citation(self.page.source, self.page.url, self.page.title, self.passage.text)
+
+
+class Evidence:
+    """The facts of one run, in the order they were kept. The same words of a page come once."""
+
+    def __init__(self) -> None:
+        self._facts: list[Fact] = []
+        self._seen: dict[tuple[str, str], Fact] = {}
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self._facts)
+
+    def get(self, number: int) -> Fact:
+        """The fact of that number; raises IndexError."""
+        if not 1 <= number <= len(self._facts):
+            raise IndexError(number)
+        return self._facts[number - 1]
+
+    def add(self, page: Page, passages: Iterable[Passage]) -> list[Fact]:
+        """Number the passages; one that is known keeps its number."""
+        return [self._add(page, passage) for passage in passages]
+
+    def _add(self, page: Page, passage: Passage) -> Fact:
+        key = (page.url, passage.text)
+        if key not in self._seen:
+            self._seen[key] = Fact(len(self._facts) + 1, page, passage)
+            self._facts.append(self._seen[key])
+        return self._seen[key]
+
+
+def as_text(facts: Iterable[Fact]) -> str:
+    """Facts for a prompt: under the title of their page, in the order given."""
+    lines: list[str] = []
+    title = None
+    for fact in facts:
+        if fact.page.title != title:
+            title = fact.page.title
+            lines.append(f"From “{title}” ({fact.page.url}):")
+        lines.append(fact.line)
+    return "\n".join(lines)
