@@ -1,0 +1,205 @@
+"""Everything wired together: the composition root behind every command."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.agent.profile import profile
+from edge_agent.agent.service import AgentService
+from edge_agent.catalog.card import Card
+from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
+from edge_agent.catalog.choose import Choice, choose
+from edge_agent.catalog.gguf import GgufHeader, read_gguf
+from edge_agent.catalog.progress import Progress
+from edge_agent.catalog.pull import pull
+from edge_agent.chat.model import ChatModel
+from edge_agent.chat.template import ChatTemplate
+from edge_agent.chat.vocab import Vocab
+from edge_agent.config import Settings
+from edge_agent.engine.client import EngineClient
+from edge_agent.engine.params import SamplingParams
+from edge_agent.engine.planner import Machine, ModelShape, Wishes, plan
+from edge_agent.errors import CatalogError, ModelLoadError, NotFound
+from edge_agent.store.journal import open_journal
+from edge_agent.store.pages import PageStore
+from edge_agent.store.runs import RunStore
+from edge_agent.tools.base import SearchProvider, Tool
+from edge_agent.tools.browse import Browser
+from edge_agent.tools.embed import Embedder
+from edge_agent.tools.library import Library
+from edge_agent.tools.search import DuckDuckGoSearch, SearchChain, SearxngSearch
+from edge_agent.tools.toolbox import make_tools
+from edge_agent.tools.web import WebClient
+
+DEFAULT_PROFILE = "plain"  # of a model without a card: constrained JSON works with every model
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the agent of this house can reach: libraries by name, and the web."""
+
+    libraries: Mapping[str, Library]
+    search_urls: tuple[str, ...]
+    web_search: bool
+    allow_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A loaded model and an agent over it."""
+
+    model: Choice
+    path: Path
+    chat: ChatModel
+    agent: AgentService
+    engine: EngineClient
+    sampling: SamplingParams
+    catalog: Catalog
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, reach: Reach, say: Say, progress: Progress
+) -> AsyncIterator[House]:
+    """Choose, pull and load a model, and build the agent. Everything is closed at the end.
+
+    `say` hears one line per thing a person should know. Raises any of errors.py.
+    """
+    catalog = Catalog.load(settings.models_dir)
+    machine = Machine.here()
+    choice = await asyncio.to_thread(
+        choose, settings.model, settings.models_dir, catalog, machine.available_bytes
+    )
+    say(choice.reason)
+    path = await asyncio.to_thread(_fetched, choice, settings, progress)
+    shape = _shape(read_gguf(path))
+    planned = plan(shape, machine, _wishes(settings))
+    say(f"Loading {path.name}: {planned.reason}.")
+    async with AsyncExitStack() as stack:
+        engine = EngineClient(planned.spec, say)
+        stack.push_async_callback(engine.close)
+        await engine.start()
+        chat = _chat(settings, choice, path, engine)
+        embedder = await asyncio.to_thread(_embedder, settings, catalog, say, progress)
+        journal = open_journal(settings.data_dir / "journal.sqlite")
+        stack.callback(journal.close)
+        web = await stack.enter_async_context(WebClient(allow_hosts=reach.allow_hosts))
+        tools_for = ToolsFor(reach, web, PageStore(journal))
+        agent = AgentService(
+            chat,
+            profile(choice.card.profile if choice.card else DEFAULT_PROFILE),
+            tools_for,
+            RunStore(journal),
+            embedder,
+            frozenset(names_of(settings, choice, path)),
+        )
+        sampling = _sampling(settings, choice.card)
+        yield House(choice, path, chat, agent, engine, sampling, catalog)
+
+
+class ToolsFor:
+    """The tools of one run: over one library when it names one, else over all there is."""
+
+    def __init__(self, reach: Reach, web: WebClient, pages: PageStore) -> None:
+        self._reach = reach
+        self._web = web
+        self._pages = pages
+
+    def __call__(self, library: str | None) -> Mapping[str, Tool]:
+        libraries = self._reach.libraries
+        if library is not None and library not in libraries:
+            known = ", ".join(sorted(libraries)) or "none"
+            raise NotFound(f"There is no library {library!r} here; there is: {known}.")
+        browser = Browser(self._web, self._pages, libraries)
+        return make_tools(SearchChain(self._providers(library)), browser)
+
+    def _providers(self, library: str | None) -> list[SearchProvider]:
+        if library is not None:
+            return [self._reach.libraries[library]]
+        providers: list[SearchProvider] = list(self._reach.libraries.values())
+        providers += [SearxngSearch(self._web, url) for url in self._reach.search_urls]
+        if self._reach.web_search and not providers:
+            providers.append(DuckDuckGoSearch())
+        return providers
+
+
+def library_at(name: str, folder: Path, settings: Settings, base_url: str | None = None) -> Library:
+    """A library over a folder, indexed in the cache; the index follows the folder."""
+    where = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    index = settings.cache_dir / "libraries" / f"{where}.sqlite"
+    index.parent.mkdir(parents=True, exist_ok=True)
+    return Library(name, folder, index, base_url)
+
+
+def names_of(settings: Settings, choice: Choice, path: Path) -> tuple[str, ...]:
+    """By what names clients may ask for the model; the first is its own."""
+    names = (settings.alias, choice.name, path.stem, path.name, settings.model)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _fetched(choice: Choice, settings: Settings, progress: Progress) -> Path:
+    if choice.path is not None:
+        return choice.path
+    if choice.card is None:
+        raise ModelLoadError(f"{choice.name} has neither a file nor a card to pull it by.")
+    return pull(choice.card, settings.models_dir, progress)
+
+
+def _embedder(
+    settings: Settings, catalog: Catalog, say: Say, progress: Progress
+) -> Embedder | None:
+    try:
+        return Embedder(pull(catalog.get(EMBEDDING_MODEL), settings.models_dir, progress))
+    except CatalogError as error:
+        say(f"Pages are ranked by words alone, because the embedding model is missing: {error}")
+        return None
+
+
+def _chat(settings: Settings, choice: Choice, path: Path, engine: EngineClient) -> ChatModel:
+    vocab = Vocab.load(path)
+    window = engine.info.n_ctx
+    return ChatModel(
+        settings.alias or choice.name,
+        vocab,
+        engine,
+        ChatTemplate.of(vocab, settings.chat_template_file),
+        # --parallel divides the window as llama-server does; without it a request may have it all
+        window // settings.parallel if settings.parallel else window,
+        _sampling(settings, choice.card),
+        settings.n_predict if settings.n_predict > 0 else None,
+    )
+
+
+def _sampling(settings: Settings, card: Card | None) -> SamplingParams:
+    base = SamplingParams().with_(**(card.sampling if card else {}))
+    return base.with_(temperature=settings.temp, seed=settings.seed)
+
+
+def _wishes(settings: Settings) -> Wishes:
+    return Wishes(
+        ctx_size=settings.ctx_size,
+        parallel=settings.parallel,
+        batch_size=settings.batch_size,
+        threads=settings.threads,
+        n_gpu_layers=settings.n_gpu_layers,
+        kv_type=settings.kv_type,
+    )
+
+
+def _shape(header: GgufHeader) -> ModelShape:
+    heads = header.number("attention.head_count") or 1
+    width = header.number("embedding_length") or 0
+    return ModelShape(
+        path=str(header.path),
+        file_bytes=header.end_offset,
+        n_ctx_train=header.context_length or 4096,
+        n_layers=header.number("block_count") or 0,
+        n_kv_heads=header.number("attention.head_count_kv") or heads,
+        head_dim=header.number("attention.key_length") or width // heads,
+    )

@@ -1,0 +1,57 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from edge_agent.chat.messages import Prompt
+from edge_agent.errors import EngineCrashed
+from edge_agent.server.output import Json
+from edge_agent.server.replies import ChunkMachine, Head, chunks, completion
+from edge_agent.server.schemas import ChatBody
+from edge_agent.server.services import Services
+from edge_agent.server.state import ServicesDep
+from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.wire import to_request
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post("/v1/chat/completions", summary="Chat")
+@router.post("/chat/completions", include_in_schema=False)
+async def chat_completions(body: ChatBody, request: Request, services: ServicesDep) -> Response:
+    """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`."""
+    services.check_model(body.model)
+    check_health(services)
+    prompt = services.chat.prepare(to_request(body, services.defaults))
+    if body.stream:
+        include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        frames = _frames(services, prompt, include_usage)
+        return await event_stream(request, frames, services.heartbeat_s)
+    return await answer(request, _whole(services, prompt))
+
+
+async def _whole(services: Services, prompt: Prompt) -> Response:
+    head = Head(services.chat.name)
+    return Json(await completion(services.chat.stream(prompt), head))
+
+
+async def _frames(services: Services, prompt: Prompt, include_usage: bool) -> Frames:
+    machine = ChunkMachine(Head(services.chat.name), include_usage)
+    stream = chunks(services.chat.stream(prompt), machine)
+    async with aclosing(stream):
+        async for chunk in stream:
+            yield frame(chunk)
+    yield b"data: [DONE]\n\n"
+
+
+def check_health(services: Services) -> None:
+    """Raises EngineCrashed (503) while there is no engine to wait for."""
+    health = services.health()
+    if health.state == "loading":
+        raise EngineCrashed("The model is still loading; try again in a moment.")
+    if health.state == "failed":
+        raise EngineCrashed(f"The engine is down: {health.detail or 'see the log of the server'}")

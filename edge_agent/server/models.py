@@ -1,0 +1,86 @@
+"""What this server has and how it is: /v1/models, /health and /."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from edge_agent import __version__
+from edge_agent.errors import NotFound
+from edge_agent.server.errors import shape
+from edge_agent.server.services import EngineHealth, ServedModel
+from edge_agent.server.state import ServicesDep
+
+router = APIRouter(tags=["server"])
+
+ROUTES = {
+    "POST /v1/chat/completions": "OpenAI's chat completions, also streamed",
+    "POST /agent/run": "run a task and get a cited answer, also streamed",
+    "GET /v1/models": "the models here",
+    "GET /health": "whether the engine is ready",
+    "GET /docs": "every field of every route",
+}
+
+
+@router.get("/", summary="What this server is")
+async def root(services: ServicesDep) -> dict[str, Any]:
+    model = services.chat.name
+    return {"name": "edge-agent", "version": __version__, "model": model, "routes": ROUTES}
+
+
+@router.get("/v1/models", summary="The models here")
+@router.get("/models", include_in_schema=False)
+async def list_models(services: ServicesDep) -> dict[str, Any]:
+    return {"object": "list", "data": [_entry(model) for model in _models(services)]}
+
+
+@router.get("/v1/models/{name:path}", summary="One model")
+async def one_model(name: str, services: ServicesDep) -> dict[str, Any]:
+    models = _models(services)
+    for model in models:
+        if name in (model["name"], *model["aliases"]):
+            return _entry(model)
+    known = ", ".join(model["name"] for model in models)
+    raise NotFound(f"There is no model {name!r} here: there is {known}.")
+
+
+@router.get("/health", summary="Whether the engine is ready")
+@router.get("/v1/health", include_in_schema=False)
+async def health(services: ServicesDep) -> JSONResponse:
+    """200 when requests are served, 503 while the model loads, restarts, or has failed."""
+    state = services.health()
+    body = {"status": state.state, "detail": state.detail, "restarts": state.restarts}
+    if state.state == "ok":
+        return JSONResponse(body)
+    return JSONResponse({**body, **shape(503, _why(state))}, status_code=503)
+
+
+def _why(health: EngineHealth) -> str:
+    sentences = {
+        "loading": "The model is still loading.",
+        "restarting": "The engine died and is being restarted.",
+        "failed": "The engine is down.",
+    }
+    return f"{sentences[health.state]} {health.detail}".strip()
+
+
+def _models(services: ServicesDep) -> list[ServedModel]:
+    """The listed models; the one that answers is always among them."""
+    chat = services.chat
+    listed = list(services.models)
+    if all(model["name"] != chat.name for model in listed):
+        listed.insert(0, ServedModel(name=chat.name, aliases=(), size=None, n_ctx=chat.n_ctx))
+    return listed
+
+
+def _entry(model: ServedModel) -> dict[str, Any]:
+    return {
+        "id": model["name"],
+        "object": "model",
+        "created": 0,
+        "owned_by": "edge-agent",
+        "aliases": list(model["aliases"]),
+        "meta": {"n_ctx": model["n_ctx"], "size": model["size"]},
+    }

@@ -1,0 +1,198 @@
+"""The wire types: OpenAI's chat completions with llama-server's additions, and agent runs.
+
+Fields that are not named here are accepted and ignored in a chat, and refused in an agent run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+MAX_STOPS = 16
+
+
+def _is_unicode(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is not text") from None
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_is_unicode)]
+
+
+def _shape(value: object) -> str | None:
+    """Which branch of a union a JSON value belongs to; the tags never reach a client."""
+    names = {str: "<text>", list: "<list>", dict: "<object>", bool: "<bool>"}
+    return names.get(type(value), "<object>" if isinstance(value, BaseModel) else None)
+
+
+def _one_of(what: str) -> Discriminator:
+    return Discriminator(
+        _shape, custom_error_type="wrong_shape", custom_error_message=f"Input should be {what}"
+    )
+
+
+class Wire(BaseModel):
+    """Types are taken at their word: "1" is not a number and NaN is not one either."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+class Part(Wire):
+    """One part of a message's content; only type "text" can be served."""
+
+    type: str
+    text: str | None = None
+
+
+Content = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[list[Part], Tag("<list>")],
+    _one_of("a string or a list of parts"),
+]
+
+
+class CalledFunction(Wire):
+    name: str
+    arguments: Annotated[
+        Annotated[str, Tag("<text>")] | Annotated[JsonObject, Tag("<object>")],
+        _one_of("a string holding a JSON object"),
+    ] = "{}"
+
+
+class WireToolCall(Wire):
+    function: CalledFunction
+    id: str = ""
+    type: Literal["function"] = "function"
+
+
+class WireMessage(Wire):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Content | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[WireToolCall] | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+class Function(Wire):
+    name: str = Field(min_length=1)
+    description: str | None = None
+    parameters: JsonObject | None = None
+
+
+class WireTool(Wire):
+    type: str = "function"
+    function: Function | None = None
+
+
+class ChosenFunction(Wire):
+    name: str
+
+
+class ChosenTool(Wire):
+    type: Literal["function"]
+    function: ChosenFunction
+
+
+WireToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("<text>")]
+    | Annotated[ChosenTool, Tag("<object>")],
+    _one_of('"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'),
+]
+
+
+class NamedSchema(Wire):
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: str = ""
+    schema_: JsonObject = Field(alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(Wire):
+    """`schema` beside type "json_object" is llama-server's short form of "json_schema"."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
+    schema_: JsonObject | None = Field(None, alias="schema")
+
+
+class StreamOptions(Wire):
+    include_usage: bool | None = None
+
+
+Stop = Annotated[
+    Annotated[str, Tag("<text>")]
+    | Annotated[
+        list[Annotated[str, Field(min_length=1)]], Tag("<list>"), Field(max_length=MAX_STOPS)
+    ],
+    _one_of("a string or a list of strings"),
+]
+
+
+class ChatBody(Wire):
+    """POST /v1/chat/completions."""
+
+    messages: list[WireMessage] = Field(min_length=1)
+    model: str | None = None
+
+    tools: list[WireTool] | None = None
+    tool_choice: WireToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+
+    temperature: float | None = Field(None, ge=0)
+    top_p: float | None = Field(None, ge=0, le=1)
+    top_k: int | None = Field(None, le=2**31 - 1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    typical_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    repeat_penalty: float | None = Field(None, gt=0)
+    repeat_last_n: int | None = Field(None, ge=0, le=2**31 - 1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**64)
+    logit_bias: dict[str, float] | None = None
+
+    stop: Stop | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    functions: Any = None
+    function_call: Any = None
+    grammar: Any = None
+
+    reasoning_effort: str | None = None
+    chat_template_kwargs: JsonObject | None = None
+
+
+class WireLimits(Wire):
+    """Model turns, tokens generated by the model, and seconds on the clock."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1)
+    seconds: float | None = Field(None, gt=0)
+
+
+class RunBody(Wire):
+    """POST /agent/run. `library` is the name the server was given for a library."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str
+    model: str | None = None
+    limits: WireLimits | None = None
+    library: str | None = None
+    stream: bool | None = None

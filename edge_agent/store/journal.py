@@ -1,0 +1,46 @@
+"""The journal's file: its tables, for the runs and the pages that prove them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.store.database import Database
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        task TEXT NOT NULL,
+        model TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        extra TEXT NOT NULL,
+        status TEXT NOT NULL DEFAULT 'running',
+        reason TEXT,
+        result TEXT
+    );
+    CREATE TABLE events (
+        run TEXT NOT NULL REFERENCES runs (id),
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE pages (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        url TEXT NOT NULL,
+        title TEXT NOT NULL,
+        text TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        source TEXT NOT NULL,
+        fetched_at TEXT NOT NULL
+    );
+    CREATE INDEX pages_by_url ON pages (url, fetched_at)
+    """,
+)
+
+
+def open_journal(path: Path) -> Database:
+    """Open or create the journal. Raises StoreError."""
+    return Database(path, MIGRATIONS)

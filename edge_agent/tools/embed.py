@@ -1,0 +1,105 @@
+"""Sentence embeddings on the CPU: a small ONNX encoder, mean-pooled and normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from edge_agent.errors import BadModelFile
+
+MAX_TOKENS = 256  # what all-MiniLM-L6-v2 was trained to read (its model card)
+BATCH_SIZE = 16
+MODEL_FILES = ("model_int8.onnx", "model.int8.onnx", "model_quantized.onnx", "model.onnx")
+
+Vectors = NDArray[np.float32]
+
+
+class TextEmbedder(Protocol):
+    """Whatever turns texts into vectors whose dot product is their likeness."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """(len(texts), dimension) float32, each row of length 1."""
+        ...
+
+
+class Embedder:
+    """The encoder in `directory`: `tokenizer.json` beside an int8 model or `model.onnx`.
+
+    `encode` takes milliseconds a sentence: call it in a thread from async code. One instance may
+    be used from several threads. Raises BadModelFile when the files are missing or broken.
+    """
+
+    def __init__(self, directory: Path, threads: int = 1) -> None:
+        model = _model_file(directory)
+        try:
+            self._tokenizer = _tokenizer(directory / "tokenizer.json")
+            self._session = onnxruntime.InferenceSession(
+                str(model), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # both libraries raise bare Exceptions of their own
+            raise BadModelFile(
+                f"The embedding model in {directory} cannot be loaded ({_first_line(error)}): "
+                "remove the folder and pull it again."
+            ) from error
+        self._inputs = frozenset(entry.name for entry in self._session.get_inputs())
+        self._dimension = int(self._session.get_outputs()[0].shape[-1])
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Each text's first 256 tokens as a vector of length 1; an empty list gives (0, n)."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids))
+        vectors = np.zeros((len(encodings), self._dimension), dtype=np.float32)
+        for start in range(0, len(order), BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
+            vectors[batch] = self._pooled([encodings[index] for index in batch])
+        return vectors
+
+    def _pooled(self, encodings: Sequence[Encoding]) -> Vectors:
+        """Mean of the token vectors under the mask, as the model was trained."""
+        width = max(len(encoding.ids) for encoding in encodings)
+        ids = np.zeros((len(encodings), width), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, encoding in enumerate(encodings):
+            ids[row, : len(encoding.ids)] = encoding.ids
+            mask[row, : len(encoding.ids)] = 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        feed = {name: array for name, array in given.items() if name in self._inputs}
+        states = self._session.run(None, feed)[0]
+        weights = mask[:, :, None].astype(np.float32)
+        means = (states * weights).sum(axis=1) / weights.sum(axis=1)
+        norms = np.linalg.norm(means, axis=1, keepdims=True)
+        return np.asarray(means / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _model_file(directory: Path) -> Path:
+    for name in MODEL_FILES:
+        if (directory / name).is_file():
+            return directory / name
+    raise BadModelFile(f"There is no embedding model in {directory}: pull it first.")
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()  # batches are padded to their own longest text
+    return tokenizer
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # a spinning pool would take the cores that the model decodes on
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

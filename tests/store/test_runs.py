@@ -1,0 +1,123 @@
+"""The journal of runs: append-only, numbered, readable at any moment."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.errors import NotFound, StoreError
+from edge_agent.store.journal import open_journal
+from edge_agent.store.runs import EventRow, RunStore
+
+NOW = "2024-05-01T10:00:00+00:00"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def runs(path: Path) -> RunStore:
+    store = RunStore(open_journal(path))
+    store.create("r1", "Who kept the light?", "small", NOW, {"library": "x"})
+    return store
+
+
+def test_a_run_comes_back_with_its_events_in_order(runs: RunStore) -> None:
+    assert [runs.append("r1", "step", {"n": n}) for n in range(3)] == [1, 2, 3]
+    runs.finish("r1", "completed", "answered", {"answer": "Ilse"})
+    run = runs.get("r1")
+    assert (run.task, run.model, run.extra) == ("Who kept the light?", "small", {"library": "x"})
+    assert (run.status, run.reason, run.result) == ("completed", "answered", {"answer": "Ilse"})
+    assert run.events == tuple(EventRow(n + 1, "step", {"n": n}) for n in range(3))
+
+
+def test_an_unfinished_run_is_readable_by_another_connection(runs: RunStore, path: Path) -> None:
+    runs.append("r1", "note", {"text": "é"})
+    seen = RunStore(open_journal(path)).get("r1")
+    assert (seen.status, seen.reason, seen.result) == ("running", None, None)
+    assert seen.events[0].payload == {"text": "é"}
+
+
+def test_a_finished_run_takes_no_more(runs: RunStore) -> None:
+    runs.finish("r1", "cancelled", "cancelled", {})
+    with pytest.raises(StoreError, match="already ended"):
+        runs.append("r1", "step", {})
+    with pytest.raises(StoreError, match="already ended"):
+        runs.finish("r1", "completed", "answered", {})
+    assert runs.get("r1").status == "cancelled"
+
+
+def test_unknown_runs_are_not_found(runs: RunStore) -> None:
+    for call in (
+        lambda: runs.get("nope"),
+        lambda: runs.append("nope", "step", {}),
+        lambda: runs.finish("nope", "failed", None, {}),
+    ):
+        with pytest.raises(NotFound, match="no run nope"):
+            call()
+
+
+def test_an_id_is_used_once(runs: RunStore) -> None:
+    with pytest.raises(StoreError, match="use another id"):
+        runs.create("r1", "again", "small", NOW, {})
+    assert runs.get("r1").task == "Who kept the light?"
+
+
+def test_what_is_not_json_is_refused_before_anything_is_written(runs: RunStore) -> None:
+    with pytest.raises(StoreError, match="plain JSON"):
+        runs.append("r1", "step", {"path": Path("x")})
+    assert runs.get("r1").events == ()
+
+
+def test_the_list_is_newest_first_and_pages_through_everything(runs: RunStore) -> None:
+    for n in range(2, 8):
+        runs.create(f"r{n}", "t", "small", NOW, {})
+    seen: list[str] = []
+    while page := runs.list(3, before=seen[-1] if seen else None):
+        seen += [run.id for run in page]
+    assert seen == [f"r{n}" for n in range(7, 0, -1)]
+    assert runs.list(0) == []
+
+
+def test_appends_from_threads_get_different_numbers(runs: RunStore) -> None:
+    numbers: list[int] = []
+
+    def work() -> None:
+        numbers.extend(runs.append("r1", "e", {}) for _ in range(9))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers) == list(range(1, 37))
+
+
+@settings(max_examples=30, deadline=None)
+@given(payloads=st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=4), task=st.text())
+def test_any_json_comes_back_as_it_went_in(
+    tmp_path_factory: pytest.TempPathFactory, payloads: list[dict[str, object]], task: str
+) -> None:
+    store = RunStore(open_journal(tmp_path_factory.mktemp("runs") / "journal.db"))
+    store.create("r", task, "m", NOW, {})
+    for payload in payloads:
+        store.append("r", "e", payload)
+    assert [event.payload for event in store.get("r").events] == payloads
+
+
+def test_a_lone_surrogate_from_a_model_does_not_stop_the_journal(runs: RunStore) -> None:
+    runs.append("r1", "text", {"delta": "\ud83d"})
+    assert runs.get("r1").events[0].payload == {"delta": "\ud83d"}
+    runs.create("r2", "half \ud83d", "m", NOW, {})
+    assert runs.get("r2").task == "half ?"

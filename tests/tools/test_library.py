@@ -1,0 +1,110 @@
+"""A folder of documents answers queries, follows its files, and gives nothing else away."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import FetchError, LibraryError
+from edge_agent.tools.library import Library, Refreshed
+from tests.tools.fakes import ARTICLE, pdf
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "isles"
+    (root / "people").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / "light.html").write_text(ARTICLE, encoding="utf-8")
+    (root / "people" / "ilse varn.md").write_text("# Ilse Varn\n\nShe kept the lamp.")
+    (root / "rules.pdf").write_bytes(pdf(["No fires on the quay."], title="Harbour rules"))
+    (root / "fares.csv").write_text("ship,crowns\nOstrey,12\n")
+    (root / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    (root / "broken.html").write_bytes(b"\0\1\2" * 99)
+    (root / ".git" / "notes.txt").write_text("hidden words")
+    (tmp_path / "outside.txt").write_text("outside words")
+    return root
+
+
+def open_library(folder: Path, base_url: str | None = None) -> Library:
+    return Library("isles", folder, folder.parent / "index" / "isles.db", base_url)
+
+
+async def test_every_kind_of_document_is_found_by_its_words(folder: Path) -> None:
+    library = open_library(folder)
+    for query, url, title in (
+        ("steps of the lighthouse on North Rock", "light.html", "The Marrow Light"),
+        ("who kept the lamp", "people/ilse%20varn.md", "Ilse Varn"),
+        ("fires quay", "rules.pdf", "Harbour rules"),
+        ("Ostrey crowns", "fares.csv", "fares.csv"),
+    ):
+        hit = (await library.search(query, 5))[0]
+        assert (hit.url, hit.title, hit.source) == (f"library://isles/{url}", title, "isles")
+    assert await library.search("hidden", 5) == await library.search("outside", 5) == []
+
+
+async def test_a_hit_can_be_fetched_and_quoted(folder: Path) -> None:
+    library = open_library(folder)
+    hit = (await library.search("lamp", 1))[0]
+    page = await library.fetch(hit.url)
+    assert (page.url, page.title, page.source) == (hit.url, "Ilse Varn", "isles")
+    assert "She kept the lamp." in page.text and page.media_type == "text/markdown"
+
+
+def test_only_what_changed_is_read_again(folder: Path) -> None:
+    library = open_library(folder)
+    assert library.refresh() == Refreshed(documents=4, changed=4, removed=0, skipped=2)
+    assert library.refresh() == Refreshed(documents=4, changed=0, removed=0, skipped=2)
+    (folder / "fares.csv").unlink()
+    (folder / "people" / "ilse varn.md").write_text("# Ilse Varn\n\nShe mended nets.")
+    assert library.refresh() == Refreshed(documents=3, changed=1, removed=1, skipped=2)
+    assert asyncio.run(library.search("Ostrey", 5)) == []
+    assert len(asyncio.run(library.search("nets", 5))) == 1
+    library.close()
+    assert open_library(folder).refresh().changed == 0
+
+
+async def test_with_a_base_url_hits_point_to_the_server(folder: Path) -> None:
+    library = open_library(folder, "http://127.0.0.1:8000/")
+    hit = (await library.search("lamp", 1))[0]
+    assert hit.url == "http://127.0.0.1:8000/people/ilse%20varn.md"
+    assert (await library.fetch(hit.url)).title == "Ilse Varn"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../outside.txt", "..%2Foutside.txt", "/etc/hosts", "people/../../outside.txt", "",
+     ".git/notes.txt", "photo.jpg", "%00", "light.html/../../outside.txt", "broken.html"],
+)
+async def test_nothing_but_an_indexed_document_can_be_named(folder: Path, path: str) -> None:
+    library = open_library(folder)
+    with pytest.raises(FetchError, match="has no document"):
+        await library.fetch(f"library://isles/{path}")
+
+
+async def test_a_missing_or_empty_folder_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="does not exist or is not a folder"):
+        open_library(tmp_path / "none").refresh()
+    (tmp_path / "empty").mkdir()
+    library = open_library(tmp_path / "empty")
+    for _ in range(2):
+        with pytest.raises(LibraryError, match="is empty"):
+            await library.search("x", 5)
+    (tmp_path / "empty" / "now.txt").write_text("Something at last.")
+    assert len(await library.search("something", 5)) == 1
+
+
+async def test_a_damaged_index_is_a_sentence(folder: Path) -> None:
+    index = folder.parent / "index" / "isles.db"
+    index.parent.mkdir()
+    index.write_bytes(b"this is not an index" * 99)
+    with pytest.raises(LibraryError, match="cannot be indexed"):
+        await open_library(folder).search("lamp", 5)
+
+
+async def test_many_searches_at_once_index_only_once(folder: Path) -> None:
+    library = open_library(folder)
+    found = await asyncio.gather(*(library.search("lamp", 5) for _ in range(10)))
+    assert all(len(hits) == 1 for hits in found)
