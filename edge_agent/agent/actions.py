@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_agent.agent.guard import Guard, canonical
@@ -28,7 +28,7 @@ class Call:
 class Outcome:
     """What came of a call: a line for the record, text for the model, pages for the refiner.
 
-    repeated: the call had been made before and nothing unread was left to read instead.
+    repeated: the call had been made before.
     """
 
     action: Action
@@ -67,12 +67,16 @@ class Found:
 
 
 class Actions:
-    """The tools of one run. A failure is an outcome to read, never an exception."""
+    """The tools of one run. A failure is an outcome to read, never an exception.
 
-    def __init__(self, tools: Mapping[str, Tool], hits_shown: int, with_urls: bool) -> None:
+    hits: results of one search that the model is shown; 0 shows none of them and reads the best
+    `reads` unread ones at once.
+    """
+
+    def __init__(self, tools: Mapping[str, Tool], hits: int, reads: int) -> None:
         self._tools = tools
-        self._hits_shown = hits_shown
-        self._with_urls = with_urls
+        self._hits = hits
+        self._reads = reads
         self._guard = Guard()
         self.found = Found()
 
@@ -86,7 +90,7 @@ class Actions:
 
     def describe_unread(self) -> str:
         """The unread results as the model reads them, or ""."""
-        lines = [self._hit_line(n, hit) for n, hit in self.unread()[: self._hits_shown]]
+        lines = [self._hit_line(n, hit) for n, hit in self.unread()[: self._hits]]
         return "\n".join(["Results not read yet:", *lines]) if lines else ""
 
     async def run_all(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -99,11 +103,8 @@ class Actions:
             outcome = await self._dispatch(call)
         except ToolError as error:
             outcome = self._outcome(call, str(error), f"Error: {error}", error=str(error))
-        action = outcome.action
-        timed = Action(
-            action.tool, action.arguments, action.result, action.error, time.monotonic() - began
-        )
-        return Outcome(timed, outcome.text, outcome.pages, outcome.purpose, outcome.repeated)
+        seconds = round(time.monotonic() - began, 3)
+        return replace(outcome, action=replace(outcome.action, seconds=seconds))
 
     async def _dispatch(self, call: Call) -> Outcome:
         if call.tool == "search":
@@ -119,25 +120,37 @@ class Actions:
         if not new:
             return await self._next_unread(call, "This was searched before.", " ".join(queries))
         results: list[SearchResults] = await self._tools["search"].call({"query": new})
-        lines = [self._list(result) for result in results]
+        text = "\n".join(filter(None, (self._told(result) for result in results)))
         count = sum(len(result.hits) for result in results)
         engines = ", ".join(dict.fromkeys(r.engine for r in results if r.engine)) or "no engine"
-        return self._outcome(call, f"{count} results from {engines}", "\n".join(lines))
+        line = f"{count} results from {engines}"
+        urls = self._best_unread(results)
+        if not urls:
+            return self._outcome(call, line, text)
+        return await self._fetch(call, urls, " ".join(new), text, line)
 
-    def _list(self, result: SearchResults) -> str:
-        shown = result.hits[: self._hits_shown]
-        numbers = self.found.add(shown)
-        failures = "".join(f"\n({name} failed: {why})" for name, why in result.failures)
-        if not shown:
-            return f"Search “{result.query}” found nothing: use other words.{failures}"
-        lines = [self._hit_line(n, hit) for n, hit in zip(numbers, shown, strict=True)]
-        return "\n".join([f"Results for “{result.query}”:", *lines]) + failures
+    def _best_unread(self, results: Sequence[SearchResults]) -> list[str]:
+        """What is read at once: the best of the results that were not read yet."""
+        hits = [hit for result in results for hit in result.hits]
+        unread = [hit.url for hit in hits if not self._guard.was_read(hit.url)]
+        return [url for url in unread[: self._reads] if self._guard.is_new_url(url)]
+
+    def _told(self, result: SearchResults) -> str:
+        """What the model reads of a search."""
+        numbers = self.found.add(result.hits)
+        failures = [f"({name} failed: {why})" for name, why in result.failures]
+        if not result.hits:
+            return "\n".join([f"“{result.query}” found nothing: use other words.", *failures])
+        if not self._hits:
+            return "\n".join(failures)
+        pairs = list(zip(numbers, result.hits, strict=True))[: self._hits]
+        lines = [self._hit_line(n, hit) for n, hit in pairs]
+        return "\n".join([f"Results for “{result.query}”:", *lines, *failures])
 
     def _hit_line(self, number: int, hit: SearchHit) -> str:
         snippet = " ".join(hit.snippet.split()[:SNIPPET_WORDS])
-        where = f" ({hit.url})" if self._with_urls else ""
-        read = " (already read)" if self._guard.was_read(hit.url) else ""
-        return f"{number}. {hit.title}{where}{read}: {snippet}"
+        read = ", already read" if self._guard.was_read(hit.url) else ""
+        return f"{number}. {hit.title} ({hit.url}{read}): {snippet}"
 
     async def _read(self, call: Call) -> Outcome:
         purpose = str(call.arguments.get("purpose") or "")
@@ -158,18 +171,21 @@ class Actions:
         url = unread[0][1].url
         self._guard.is_new_url(url)
         text = f"{why} Instead, the next unread result was read."
-        return await self._fetch(call, [url], purpose, text)
+        return replace(await self._fetch(call, [url], purpose, text), repeated=True)
 
-    async def _fetch(self, call: Call, urls: list[str], purpose: str, text: str) -> Outcome:
+    async def _fetch(
+        self, call: Call, urls: list[str], purpose: str, text: str, line: str = ""
+    ) -> Outcome:
         arguments = {"url": urls, "purpose": purpose}
         read: list[Page | FetchFailure] = await self._tools["fetch_url"].call(arguments)
         pages = tuple(page for page in read if isinstance(page, Page))
         failures = [failure for failure in read if isinstance(failure, FetchFailure)]
-        lines = [text] if text else []
-        lines += [f"{failure.url} could not be read: {failure.message}" for failure in failures]
-        result = ", ".join([f"read “{page.title}”" for page in pages] + lines) or "nothing read"
+        failed = [f"{failure.url} could not be read: {failure.message}" for failure in failures]
+        titles = [f"read “{page.title}”" for page in pages]
+        result = "; ".join(filter(None, [line or text, *titles, *failed]))
         error = failures[0].message if failures and not pages else None
-        return self._outcome(call, result, "\n".join(lines), pages, purpose, error)
+        told = "\n".join(filter(None, [text, *failed]))
+        return self._outcome(call, result, told, pages, purpose, error)
 
     @staticmethod
     def _outcome(

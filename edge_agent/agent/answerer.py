@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_agent.agent.evidence import Evidence, Fact, as_text
-from edge_agent.agent.passages import Passage
 from edge_agent.agent.profile import prompt
 from edge_agent.agent.ranker import Ranker, words
 from edge_agent.agent.records import Citation
@@ -20,6 +19,7 @@ GREEDY = SamplingParams(temperature=0)
 ANSWER_CHARS = 200
 MOST_CITATIONS = 4
 NOT_FOUND = "not found"
+MARKED = 1e6  # more than any score
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Answerer:
         wrote = _loads(completion.text)
         found = str(wrote.get("answer", "")).strip() or NOT_FOUND
         cited = self._cited(wrote, facts)
-        if not _is_missing(found):
+        if not is_missing(found):
             cited = cited or self._holding(f"{question} {found}", facts)
         return Answer(found, tuple(fact.citation for fact in cited), completion)
 
@@ -89,10 +89,14 @@ class Answerer:
         return await self._chat.complete(self._chat.prepare(request))
 
     def closest(self, query: str, evidence: Evidence) -> list[Fact]:
-        """The facts nearest to the query that fit the budget, in the order of their numbers."""
+        """Facts that fit the budget: those the model pointed at, then the nearest to the query.
+
+        In the order of their numbers.
+        """
         facts = list(evidence)
-        passages = [Passage(f.number, f.passage.text, f.page.title) for f in facts]
-        scores = self._ranker.scores(query, "", passages)
+        titles = [fact.page.title for fact in facts]
+        scores = self._ranker.scores(query, titles, [fact.passage for fact in facts])
+        scores = scores + np.where([evidence.is_marked(fact) for fact in facts], MARKED, 0.0)
         kept, left = [], self._tokens
         for i in np.argsort(-scores, kind="stable"):
             cost = self._chat.count(facts[i].line) + 2
@@ -125,5 +129,6 @@ def _loads(text: str) -> dict[str, object]:
     return wrote
 
 
-def _is_missing(answer: str) -> bool:
+def is_missing(answer: str) -> bool:
+    """Whether an answer says that there is none."""
     return answer.casefold().strip(" .") in (NOT_FOUND, "unknown", "none", "n/a")

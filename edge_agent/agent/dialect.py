@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from edge_agent.agent.actions import Call
@@ -14,6 +14,7 @@ from edge_agent.chat.messages import ChatRequest, Completion, Message, ToolSpec
 
 THOUGHT_CHARS = 240
 QUERY_CHARS = 80
+MOST_FACTS = 4
 BACKGROUND = 1
 ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|<answer>|$)", re.DOTALL | re.IGNORECASE)
 
@@ -22,12 +23,14 @@ ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|<answer>|$)", re.DOTALL | re.IGN
 class Turn:
     """What the model decided. error: a sentence for the model when nothing can be made of it.
 
-    wants_answer: it has enough. answer: its own words for it, where the dialect has them.
+    facts: numbers it pointed at. wants_answer: it has enough. answer: its own words for it, where
+    the dialect has them.
     """
 
     thought: str = ""
     text: str = ""
     calls: tuple[Call, ...] = ()
+    facts: tuple[int, ...] = ()
     wants_answer: bool = False
     answer: str = ""
     error: str | None = None
@@ -35,15 +38,19 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What bounds the next turn: unread result numbers, whether there are facts, steps left."""
+    """What bounds the next turn: how many facts there are, and whether it may want to answer."""
 
-    unread: Sequence[int]
-    has_facts: bool
-    steps_left: int
+    n_facts: int
+    may_answer: bool
 
 
 class Dialect(Protocol):
-    """One way to hold the conversation of a run."""
+    """One way to hold the conversation of a run.
+
+    writes_prose: what the model writes is for a reader; else it is JSON, and only its thought is.
+    """
+
+    writes_prose: bool
 
     def opening(self, task: str, notes: str) -> tuple[Message, ...]:
         """The first messages; `notes` is what is known already, or ""."""
@@ -63,6 +70,8 @@ class Dialect(Protocol):
 class Hermes:
     """Tools and calls as the model's own chat template writes them; thoughts stay in the window."""
 
+    writes_prose = True
+
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._system = prompt(profile.system)
@@ -77,7 +86,7 @@ class Hermes:
         return ChatRequest(
             messages,
             tools=self._tools,
-            tool_choice="auto" if now.has_facts else "required",
+            tool_choice="auto" if now.n_facts else "required",
             sampling=self._profile.sampling,
             max_tokens=self._profile.turn_tokens,
             thinking=self._profile.thinking,
@@ -122,13 +131,14 @@ class Hermes:
 class JsonActions:
     """Every turn is one JSON object with bounded strings: a thought and one action."""
 
+    writes_prose = False
+
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._system = prompt(profile.system)
 
     def opening(self, task: str, notes: str) -> tuple[Message, ...]:
-        known = notes or "(none yet)"
-        text = f"Question: {task}\n\nFacts:\n{known}\n\nYour next JSON object:"
+        text = f"Question: {task}\nFacts:\n{notes or '(none yet)'}"
         return (Message("system", self._system), Message("user", text))
 
     def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
@@ -143,11 +153,10 @@ class JsonActions:
 
     @staticmethod
     def _schema(now: Situation) -> dict[str, Any]:
-        options = [_option("search", query={"type": "string", "maxLength": QUERY_CHARS})]
-        if now.unread:
-            options.append(_option("read", result={"enum": list(now.unread)}))
-        if now.has_facts:
-            options.append(_option("answer"))
+        query = {"type": "string", "minLength": 3, "maxLength": QUERY_CHARS}
+        options = [_option(now.n_facts, "search", query=query)]
+        if now.n_facts and now.may_answer:
+            options.append(_option(now.n_facts, "answer"))
         return {"anyOf": options}
 
     def read(self, completion: Completion) -> Turn:
@@ -155,20 +164,20 @@ class JsonActions:
             wrote = json.loads(completion.text)
         except ValueError:
             return Turn(text=completion.text, error="Error: the turn was cut off. Be brief.")
-        thought, action = str(wrote["thought"]), wrote["action"]
-        if action == "search":
-            return Turn(thought, calls=(Call("search", {"query": [wrote["query"]]}),))
-        if action == "read":
-            read = Call("fetch_url", {"url": [str(wrote["result"])], "purpose": thought})
-            return Turn(thought, calls=(read,))
-        return Turn(thought, wants_answer=True)
+        turn = Turn(str(wrote["thought"]), facts=tuple(wrote["facts"]))
+        if wrote["action"] == "answer":
+            return replace(turn, wants_answer=True)
+        return replace(turn, calls=(Call("search", {"query": [wrote["query"]]}),))
 
     def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
-        return (Message("user", "\n\n".join([*texts, "Your next JSON object:"])),)
+        return (Message("user", "\n\n".join(["More facts:", *texts])),)
 
 
-def _option(action: str, **more: dict[str, Any]) -> dict[str, Any]:
+def _option(n_facts: int, action: str, **more: dict[str, Any]) -> dict[str, Any]:
+    # pointing at facts before thinking about them keeps a small model's thought on them
+    number = {"type": "integer", "minimum": 1, "maximum": max(n_facts, 1)}
     properties = {
+        "facts": {"type": "array", "items": number, "maxItems": MOST_FACTS if n_facts else 0},
         "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
         "action": {"const": action},
         **more,

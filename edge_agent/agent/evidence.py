@@ -22,8 +22,8 @@ class Fact:
     def line(self) -> str:
         """How the model reads it: the number, what it stands under when needed, the words."""
         under = self.passage.context.rsplit(" > ", 1)[-1]
-        about = f"({under}) " if under and under != self.page.title else ""
-        return f"[{self.number}] {about}{self.passage.text}"
+        known = not under or under.casefold() in self.page.title.casefold()
+        return f"[{self.number}] {'' if known else f'({under}) '}{self.passage.text}"
 
     @property
     def citation(self) -> Citation:
@@ -36,6 +36,7 @@ class Evidence:
     def __init__(self) -> None:
         self._facts: list[Fact] = []
         self._seen: dict[tuple[str, str], Fact] = {}
+        self._marked: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -43,11 +44,12 @@ class Evidence:
     def __iter__(self) -> Iterator[Fact]:
         return iter(self._facts)
 
-    def get(self, number: int) -> Fact:
-        """The fact of that number; raises IndexError."""
-        if not 1 <= number <= len(self._facts):
-            raise IndexError(number)
-        return self._facts[number - 1]
+    def mark(self, numbers: Iterable[int]) -> None:
+        """The model pointed at these; numbers that are no fact's are ignored."""
+        self._marked.update(n for n in numbers if 1 <= n <= len(self._facts))
+
+    def is_marked(self, fact: Fact) -> bool:
+        return fact.number in self._marked
 
     def add(self, page: Page, passages: Iterable[Passage]) -> list[Fact]:
         """Number the passages; one that is known keeps its number."""
@@ -68,6 +70,6 @@ def as_text(facts: Iterable[Fact]) -> str:
     for fact in facts:
         if fact.page.title != title:
             title = fact.page.title
-            lines.append(f"From “{title}” ({fact.page.url}):")
+            lines.append(f"From “{title}”:")
         lines.append(fact.line)
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.actions import Actions, Call, Outcome
-from edge_agent.agent.answerer import Answer, Answerer
+from edge_agent.agent.answerer import Answer, Answerer, is_missing
 from edge_agent.agent.budget import Budget
 from edge_agent.agent.dialect import Dialect, Situation, Turn
 from edge_agent.agent.evidence import Evidence, as_text
@@ -40,18 +40,24 @@ from edge_agent.chat.messages import (
 from edge_agent.engine.params import Usage
 from edge_agent.errors import ContextOverflow
 
-MOST_REPEATS = 2  # turns in a row that only repeat, with nothing unread left
+MOST_REPEATS = 3  # turns in a row that only repeat
 MOST_ERRORS = 3  # turns in a row that nothing can be made of
 MOST_FAILURES = 3  # turns in a row whose every call failed, before anything was found
+UNPROVEN = "These facts do not hold the answer yet: search for what is missing."
 NO_COMPLETION = Completion("", "", (), Done("stop", Usage()))
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How exploring ended; `answer` when the model wrote one itself."""
+    """How exploring ended.
+
+    answer: what the model wrote as its answer itself. drawn: an answer that was drawn from the
+    evidence already.
+    """
 
     reason: Reason
     answer: str = ""
+    drawn: Answer | None = None
 
 
 class Explorer:
@@ -83,6 +89,7 @@ class Explorer:
         self._transcript = Transcript(chat)
         self._evidence = Evidence()
         self._fresh = True  # the next prompt starts from messages
+        self._unproven = False  # the last turn wanted to answer, and the facts did not hold it
         self._repeats = self._errors = self._failures = 0
 
     async def explore(self) -> Ending:
@@ -94,39 +101,32 @@ class Explorer:
 
     async def _steps(self) -> Ending:
         if self._profile.opens_with_search:
-            await self.open()
+            await self.step(Turn(calls=(Call("search", {"query": [self._task]}),)))
         while True:
             limit = self._budget.exhausted()
             ending = Ending(limit) if limit else await self.step()
             if ending is not None:
                 return ending
 
-    async def step(self) -> Ending | None:
-        """Think, act, refine, record."""
+    async def step(self, given: Turn | None = None) -> Ending | None:
+        """Think (unless the turn is given), act, refine, record."""
         number, began = self._begin()
-        completion = await self._think(number)
-        turn = self._dialect.read(completion)
+        completion = NO_COMPLETION if given else await self._think(number)
+        turn = given or self._read(number, completion)
         outcomes = await self._act(number, turn)
         refined = await self._refine(number, outcomes)
         self._record(number, began, turn, completion, outcomes, refined)
-        return self._ending(turn, outcomes)
-
-    async def open(self) -> None:
-        """The step no model is needed for: search the question itself, read the best results."""
-        number, began = self._begin()
-        searched = await self._call(number, [Call("search", {"query": [self._task]})])
-        best = [str(n) for n, _ in self._actions.unread()[: self._profile.notes.pages]]
-        reads = [Call("fetch_url", {"url": [n], "purpose": self._task}) for n in best]
-        outcomes = searched + await self._call(number, reads, first=1)
-        refined = await self._refine(number, outcomes)
-        self._record(number, began, Turn(), NO_COMPLETION, outcomes, refined)
+        return await self._ending(turn, outcomes)
 
     async def answer(self, ending: Ending) -> Answer:
-        """The answer with its proof, drawn from the evidence when the model wrote none."""
-        if ending.answer:
-            work = self._answerer.support(self._task, ending.answer, self._evidence)
-        else:
-            work = self._answerer.extract(self._task, self._evidence)
+        """The answer with its proof, drawn from the evidence when there is none yet."""
+        if ending.drawn is not None:
+            return ending.drawn
+        work = (
+            self._answerer.support(self._task, ending.answer, self._evidence)
+            if ending.answer
+            else self._answerer.extract(self._task, self._evidence)
+        )
         answer = await asyncio.wait_for(work, max(self._budget.answer_s, 1.0))
         self._budget.add(answer.completion.done.usage)
         return answer
@@ -149,13 +149,20 @@ class Explorer:
                 self._emit(ThoughtDelta(number, event.text))
             elif isinstance(event, Text):
                 text += event.text
-                self._emit(TextDelta(number, event.text))
+                if self._dialect.writes_prose:
+                    self._emit(TextDelta(number, event.text))
             elif isinstance(event, ToolCall):
                 calls.append(event)
             else:
                 done = event
         self._budget.add(done.usage)
         return Completion(text, thought, tuple(calls), done)
+
+    def _read(self, number: int, completion: Completion) -> Turn:
+        turn = self._dialect.read(completion)
+        if turn.thought and not self._dialect.writes_prose:
+            self._emit(ThoughtDelta(number, turn.thought))
+        return turn
 
     def _next_prompt(self) -> Prompt:
         fresh = self._fresh or self._transcript.is_crowded(self._profile.turn_tokens)
@@ -168,8 +175,7 @@ class Explorer:
         return self._transcript.start(self._request(self._known()))
 
     def _request(self, notes: Sequence[str]) -> ChatRequest:
-        unread = [n for n, _ in self._actions.unread()][:30]
-        now = Situation(unread, len(self._evidence) > 0, self._budget.steps_left)
+        now = Situation(len(self._evidence), may_answer=not self._unproven)
         messages = self._dialect.opening(self._task, "\n\n".join(notes))
         request = self._dialect.request(messages, now)
         limit = min(request.max_tokens or self._budget.tokens_left, self._budget.tokens_left)
@@ -182,31 +188,29 @@ class Explorer:
         return [part for part in (facts, unread) if part]
 
     async def _act(self, number: int, turn: Turn) -> list[Outcome]:
-        return await self._call(number, turn.calls)
-
-    async def _call(self, number: int, calls: Sequence[Call], first: int = 0) -> list[Outcome]:
-        for i, call in enumerate(calls, first):
+        """All calls of the turn at once."""
+        self._evidence.mark(turn.facts)
+        for i, call in enumerate(turn.calls):
             self._emit(ToolCalled(number, i, call.tool, dict(call.arguments)))
-        outcomes = await self._actions.run_all(calls)
-        for i, outcome in enumerate(outcomes, first):
+        outcomes = await self._actions.run_all(turn.calls)
+        for i, outcome in enumerate(outcomes):
             action = outcome.action
             self._emit(ToolReturned(number, i, action.tool, action.result, action.error))
-        self._budget.add(Usage(), tool_calls=len(calls))
+        self._budget.add(Usage(), tool_calls=len(turn.calls))
         return outcomes
 
-    async def _refine(self, number: int, outcomes: Sequence[Outcome]) -> list[list[Refined]]:
-        """The notes of every outcome's pages, all pages of the turn at once."""
-        refined = await asyncio.gather(
-            *(
-                self._refiner.refine_all(o.pages, o.purpose, self._task, self._evidence)
-                for o in outcomes
-            )
-        )
-        for one in (one for group in refined for one in group):
-            self._emit(NoteTaken(number, one.note))
-            if one.completion is not None:
-                self._budget.add(one.completion.done.usage)
-        return list(refined)
+    async def _refine(self, number: int, outcomes: Sequence[Outcome]) -> Refined:
+        """The notes of all pages of the turn."""
+        pages = [page for outcome in outcomes for page in outcome.pages]
+        purpose = " ".join(dict.fromkeys(o.purpose for o in outcomes if o.pages))
+        refined = Refined()
+        if pages:
+            refined = await self._refiner.refine(pages, purpose, self._task, self._evidence)
+        for note in refined.notes:
+            self._emit(NoteTaken(number, note))
+        if refined.completion is not None:
+            self._budget.add(refined.completion.done.usage)
+        return refined
 
     def _record(
         self,
@@ -215,11 +219,10 @@ class Explorer:
         turn: Turn,
         completion: Completion,
         outcomes: Sequence[Outcome],
-        refined: Sequence[Sequence[Refined]],
+        refined: Refined,
     ) -> None:
-        notes = [[one.note for one in group] for group in refined]
-        texts = [_observation(o, group) for o, group in zip(outcomes, notes, strict=True)]
-        replies = self._dialect.reply(completion, texts or [turn.error or ""])
+        texts = [_observation(outcome, refined.notes) for outcome in outcomes]
+        replies = self._dialect.reply(completion, texts or [turn.error or UNPROVEN])
         self._transcript.add(completion, replies)
         usage = completion.done.usage
         step = Step(
@@ -227,7 +230,7 @@ class Explorer:
             thought=turn.thought,
             text=turn.text,
             actions=tuple(outcome.action for outcome in outcomes),
-            notes=tuple(note for group in notes for note in group),
+            notes=refined.notes,
             prompt_tokens=usage.prompt_tokens,
             cached_tokens=usage.cached_tokens,
             completion_tokens=usage.completion_tokens,
@@ -235,12 +238,13 @@ class Explorer:
         )
         self._record_step(step)
 
-    def _ending(self, turn: Turn, outcomes: Sequence[Outcome]) -> Ending | None:
+    async def _ending(self, turn: Turn, outcomes: Sequence[Outcome]) -> Ending | None:
         """Whether the run is over after this turn: answered, or going nowhere."""
         if turn.wants_answer:
-            return Ending("answered", turn.answer)
+            return await self._answered(turn)
+        self._unproven = False
         self._errors = self._errors + 1 if turn.error else 0
-        self._repeats = self._repeats + 1 if outcomes and all(o.repeated for o in outcomes) else 0
+        self._repeats = self._repeats + 1 if any(o.repeated for o in outcomes) else 0
         failed = outcomes and all(o.action.error for o in outcomes) and not len(self._evidence)
         self._failures = self._failures + 1 if failed else 0
         if self._errors >= MOST_ERRORS:
@@ -249,7 +253,20 @@ class Explorer:
             return Ending("tool_failed")
         return Ending("repetition") if self._repeats >= MOST_REPEATS else None
 
+    async def _answered(self, turn: Turn) -> Ending | None:
+        """The end, unless the facts turn out not to hold the answer: then the search goes on."""
+        if turn.answer:
+            return Ending("answered", turn.answer)
+        drawn = await self.answer(Ending("answered"))
+        if not is_missing(drawn.text):
+            return Ending("answered", drawn=drawn)
+        self._unproven = True
+        return None
+
 
 def _observation(outcome: Outcome, notes: Sequence[Note]) -> str:
-    parts = [outcome.text, *(note.text or f"Nothing useful on “{note.title}”." for note in notes)]
+    """What the model reads of a call: its text, and the notes of its pages."""
+    urls = {page.url for page in outcome.pages}
+    own = [note for note in notes if note.url in urls]
+    parts = [outcome.text, *(note.text or f"Nothing useful on “{note.title}”." for note in own)]
     return "\n".join(part for part in parts if part)

@@ -18,9 +18,10 @@ class Profile:
     dialect: "hermes" lets the chat template carry tools and calls; "json" constrains every turn to
     one JSON action, for models whose template or training has no tools.
     system: name of the prompt file. search, fetch, purpose: the names the model was trained on.
-    opens_with_search: the first step searches the question itself and reads the best results.
-    hits: results shown of one search. turn_tokens: most tokens of one turn. answer_tokens: tokens
-    of evidence the final answer is drawn from.
+    opens_with_search: the first step searches the question itself, without asking the model.
+    hits, reads: results of a search that are shown, and that are read at once (see `Actions`).
+    turn_tokens: most tokens of one turn. answer_tokens: tokens of evidence the final answer is
+    drawn from.
     """
 
     name: str
@@ -28,7 +29,8 @@ class Profile:
     system: str
     notes: NoteBudget
     turn_tokens: int
-    hits: int
+    hits: int = 10
+    reads: int = 0
     opens_with_search: bool = False
     thinking: bool | None = None
     sampling: SamplingParams | None = None
@@ -36,28 +38,30 @@ class Profile:
     fetch: str = "fetch_url"
     url: str = "url"
     purpose: str = "purpose"
-    answer_tokens: int = 900
+    answer_tokens: int = 1200
 
 
 GREEDY = SamplingParams(temperature=0)
-LARGE_NOTES = NoteBudget(ranked=2000, noted=900, pages=3)
+LARGE_NOTES = NoteBudget(pages=3, ranked=3000, noted=1500)
 
 PROFILES = {
-    "agentcpm": Profile("agentcpm", "hermes", "research", LARGE_NOTES, 8192, hits=10),
+    "agentcpm": Profile("agentcpm", "hermes", "research", LARGE_NOTES, 8192),
     "dr-venus": Profile(
-        "dr-venus", "hermes", "research", LARGE_NOTES, 8192, hits=10, fetch="visit", purpose="goal"
+        "dr-venus", "hermes", "research", LARGE_NOTES, 8192, fetch="visit", purpose="goal"
     ),
-    "qwen": Profile("qwen", "hermes", "research", LARGE_NOTES, 4096, hits=10),
+    "qwen": Profile("qwen", "hermes", "research", LARGE_NOTES, 4096),
     "plain": Profile(
         "plain",
         "json",
         "actions",
-        NoteBudget(ranked=480, noted=200, pages=4),
+        NoteBudget(pages=3, ranked=200, noted=200),
         turn_tokens=200,
-        hits=6,
+        hits=0,
+        reads=3,
         opens_with_search=True,
         thinking=False,
         sampling=GREEDY,
+        answer_tokens=450,
     ),
 }
 

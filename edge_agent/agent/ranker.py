@@ -18,7 +18,7 @@ Scores = NDArray[np.float64]
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009)
 BM25_K1 = 1.2
 BM25_B = 0.75
-EMBED_AT_MOST = 160  # passages of one page that are embedded: the best by words, and the first
+EMBED_AT_MOST = 160  # passages of one turn that are embedded: the best by words, then the first
 NEIGHBOUR_SHARE = 0.2  # of a passage's score that the ones beside it get
 
 WORD = re.compile(r"\w+")
@@ -72,21 +72,28 @@ class Ranker:
     def __init__(self, embedder: TextEmbedder | None) -> None:
         self._embedder = embedder
 
-    def scores(self, query: str, title: str, passages: Sequence[Passage]) -> Scores:
-        """One number a passage, higher is better; comparable within one call only."""
+    def scores(self, query: str, titles: Sequence[str], passages: Sequence[Passage]) -> Scores:
+        """One number a passage, higher is better; comparable within one call only.
+
+        titles: of the page each passage stands on; they count for the meaning, not for the words.
+        """
         texts = [f"{passage.context} {passage.text}" for passage in passages]
         by_words = bm25(query, texts)
         total = z_scores(by_words)
         if self._embedder is not None and passages:
-            total = total + self._by_meaning(self._embedder, query, title, texts, by_words)
+            total = total + self._by_meaning(self._embedder, query, titles, texts, by_words)
         return _with_neighbours(total)
 
     @staticmethod
     def _by_meaning(
-        embedder: TextEmbedder, query: str, title: str, texts: Sequence[str], by_words: Scores
+        embedder: TextEmbedder,
+        query: str,
+        titles: Sequence[str],
+        texts: Sequence[str],
+        by_words: Scores,
     ) -> Scores:
         chosen = np.sort(np.argsort(-by_words, kind="stable")[:EMBED_AT_MOST])
-        vectors = embedder.encode([query, *(f"{title}. {texts[i]}" for i in chosen)])
+        vectors = embedder.encode([query, *(f"{titles[i]}. {texts[i]}" for i in chosen)])
         similar = (vectors[1:] @ vectors[0]).astype(np.float64)
         scores = np.full(len(texts), -1.0)
         scores[chosen] = z_scores(similar)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.agent.evidence import Evidence, Fact, as_text
+from edge_agent.agent.evidence import Evidence, as_text
 from edge_agent.agent.passages import Passage, split
 from edge_agent.agent.ranker import Ranker
 from edge_agent.agent.records import Note
@@ -20,32 +20,41 @@ from edge_agent.tools.base import Page
 GREEDY = SamplingParams(temperature=0)
 CONDENSE_TOKENS = 96
 BACKGROUND = 1
+LINE_TOKENS = 6  # a fact's number, brackets and line end
 
 
 @dataclass(frozen=True, slots=True)
 class NoteBudget:
-    """Tokens of one page that may reach the window.
+    """Tokens of one turn's pages that may reach the window.
 
-    ranked: what ranking keeps of a page. noted: what a note may hold; when ranking keeps more, the
-    model condenses. pages: how many pages of a turn are refined.
+    pages: how many pages of a turn are refined. ranked: what ranking keeps of them all together.
+    noted: what their notes may hold together; when ranking keeps more, the model condenses.
     """
 
-    ranked: int = 480
-    noted: int = 240
-    pages: int = 4
+    pages: int
+    ranked: int
+    noted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage that may become a fact."""
+
+    page: Page
+    passage: Passage
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A page's note and the facts it is made of; `completion` when the model condensed."""
+    """Notes of a turn's pages, one a page; `completion` when the model condensed them."""
 
-    note: Note
-    facts: tuple[Fact, ...]
+    notes: tuple[Note, ...] = ()
     completion: Completion | None = None
 
 
 class Refiner:
-    """Splits a page, ranks its passages for a purpose, keeps a budget, condenses, attributes."""
+    """Splits pages, ranks their passages for a purpose, keeps a budget, condenses, attributes."""
 
     def __init__(self, chat: Chat, ranker: Ranker, budget: NoteBudget, prompt: str) -> None:
         self._chat = chat
@@ -53,51 +62,49 @@ class Refiner:
         self._budget = budget
         self._prompt = prompt
 
-    async def refine_all(
+    async def refine(
         self, pages: Sequence[Page], purpose: str, question: str, evidence: Evidence
-    ) -> list[Refined]:
-        """The pages of a turn, refined together: their generations share the engine's batches."""
+    ) -> Refined:
+        """Split, rank, condense, attribute. The pages of a turn compete for one budget."""
         chosen = pages[: self._budget.pages]
-        return await asyncio.gather(
-            *(self.refine(page, purpose, question, evidence) for page in chosen)
-        )
+        candidates = self._split(chosen)
+        ranked = await asyncio.to_thread(self._rank, candidates, f"{purpose} {question}")
+        kept, completion = await self._condense(ranked, purpose, question)
+        return Refined(_attribute(chosen, kept, evidence), completion)
 
-    async def refine(self, page: Page, purpose: str, question: str, evidence: Evidence) -> Refined:
-        """Split, rank, condense, attribute."""
-        passages = split(page.text)
-        ranked = await asyncio.to_thread(self._rank, page, passages, f"{purpose} {question}")
-        kept, completion = await self._condense(page, ranked, purpose, question)
-        facts = evidence.add(page, kept)
-        note = Note(page.source, page.url, page.title, as_text(facts))
-        return Refined(note, tuple(facts), completion)
+    def _split(self, pages: Sequence[Page]) -> list[Candidate]:
+        return [
+            Candidate(page, passage, self._chat.count(passage.text) + LINE_TOKENS)
+            for page in pages
+            for passage in split(page.text)
+        ]
 
-    def _rank(self, page: Page, passages: list[Passage], query: str) -> list[Passage]:
-        """The best passages within the budget, in reading order."""
-        if self._tokens(passages) <= self._budget.noted:
-            return passages
-        scores = self._ranker.scores(query, page.title, passages)
-        best = [passages[i] for i in np.argsort(-scores, kind="stable")]
-        return self._within(best, self._budget.ranked)
+    def _rank(self, candidates: list[Candidate], query: str) -> list[Candidate]:
+        """The best within the budget, best first; all of them when they fit in the notes."""
+        if sum(c.tokens for c in candidates) <= self._budget.noted:
+            return candidates
+        passages = [c.passage for c in candidates]
+        titles = [c.page.title for c in candidates]
+        scores = self._ranker.scores(query, titles, passages)
+        best = [candidates[i] for i in np.argsort(-scores, kind="stable")]
+        return _within(best, self._budget.ranked)
 
     async def _condense(
-        self, page: Page, ranked: list[Passage], purpose: str, question: str
-    ) -> tuple[list[Passage], Completion | None]:
+        self, ranked: list[Candidate], purpose: str, question: str
+    ) -> tuple[list[Candidate], Completion | None]:
         """Let the model point at what matters, when ranking alone keeps too much."""
-        if self._tokens(ranked) <= self._budget.noted:
+        if sum(c.tokens for c in ranked) <= self._budget.noted:
             return ranked, None
-        request = self._request(page, ranked, purpose, question)
+        request = self._request(ranked, purpose, question)
         completion = await self._chat.complete(self._chat.prepare(request))
-        chosen = _chosen(completion.text, len(ranked))
-        kept = [ranked[i] for i in chosen]
-        return self._within(kept, self._budget.noted), completion
+        chosen = [ranked[i] for i in _pointed_at(completion.text, len(ranked))]
+        return _within(chosen, self._budget.noted), completion
 
-    def _request(
-        self, page: Page, ranked: list[Passage], purpose: str, question: str
-    ) -> ChatRequest:
-        lines = "\n".join(f"[{i}] {p.text}" for i, p in enumerate(ranked, 1))
-        text = self._prompt.format(
-            question=question, purpose=purpose, title=page.title, passages=lines
+    def _request(self, ranked: list[Candidate], purpose: str, question: str) -> ChatRequest:
+        lines = "\n".join(
+            f"[{i}] {c.page.title}: {c.passage.text}" for i, c in enumerate(ranked, 1)
         )
+        text = self._prompt.format(question=question, purpose=purpose, passages=lines)
         return ChatRequest(
             (Message("user", text),),
             response_schema=_pointing_schema(len(ranked)),
@@ -107,18 +114,27 @@ class Refiner:
             priority=BACKGROUND,
         )
 
-    def _within(self, best_first: list[Passage], budget: int) -> list[Passage]:
-        kept: list[Passage] = []
-        left = budget
-        for passage in best_first:
-            cost = self._chat.count(passage.text) + 6  # its number, brackets and line end
-            if cost <= left:
-                kept.append(passage)
-                left -= cost
-        return sorted(kept, key=lambda p: p.position)
 
-    def _tokens(self, passages: Sequence[Passage]) -> int:
-        return sum(self._chat.count(passage.text) + 6 for passage in passages)
+def _within(best_first: list[Candidate], budget: int) -> list[Candidate]:
+    """As many as fit, in the order given; one that does not fit leaves room for shorter ones."""
+    kept: list[Candidate] = []
+    for candidate in best_first:
+        if candidate.tokens <= budget:
+            kept.append(candidate)
+            budget -= candidate.tokens
+    return kept
+
+
+def _attribute(
+    pages: Sequence[Page], kept: Sequence[Candidate], evidence: Evidence
+) -> tuple[Note, ...]:
+    """A note for every page, its facts in reading order; empty where nothing was kept."""
+    notes = []
+    for page in pages:
+        own = [c.passage for c in kept if c.page is page]
+        facts = evidence.add(page, sorted(own, key=lambda passage: passage.position))
+        notes.append(Note(page.source, page.url, page.title, as_text(facts)))
+    return tuple(notes)
 
 
 def _pointing_schema(n: int) -> dict[str, object]:
@@ -131,7 +147,7 @@ def _pointing_schema(n: int) -> dict[str, object]:
     }
 
 
-def _chosen(text: str, n: int) -> list[int]:
+def _pointed_at(text: str, n: int) -> list[int]:
     """Indices the model pointed at, each once; all of them when it was cut off."""
     try:
         numbers = json.loads(text)["relevant"]

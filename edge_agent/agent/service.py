@@ -123,7 +123,7 @@ class AgentService:
             self._chat,
             profile,
             DIALECTS[profile.dialect](profile),
-            Actions(tools, profile.hits, with_urls=profile.dialect == "hermes"),
+            Actions(tools, profile.hits, profile.reads),
             Refiner(self._chat, self._ranker, profile.notes, prompt("condense")),
             Answerer(self._chat, self._ranker, profile.answer_tokens),
             budget,

@@ -130,7 +130,7 @@ class Prompt:
     """A request that has been rendered, tokenised, constrained and found to fit.
 
     ids: the whole prompt. opens_thought: the prompt ends inside a thought, so the first generated
-    text is a Thought. tool_names: the calls the parser may recognise.
+    text is a Thought. tool_names: the calls the parser may recognise, which are of `tools`.
     """
 
     ids: tuple[int, ...]
@@ -138,6 +138,7 @@ class Prompt:
     opens_thought: bool = False
     tool_names: frozenset[str] = frozenset()
     stop: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
 
 
 class Chat(Protocol):

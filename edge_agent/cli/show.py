@@ -22,6 +22,8 @@ from edge_agent.agent.records import (
     RunEvent,
     RunStarted,
     StepStarted,
+    TextDelta,
+    ThoughtDelta,
     ToolCalled,
     ToolReturned,
 )
@@ -71,13 +73,16 @@ class RunPrinter:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._midline = False
 
     def show(self, event: RunEvent) -> None:
-        """One event; deltas are not shown, the step's thought comes with its calls."""
+        """One event. Thoughts and text run on as they are written."""
         if isinstance(event, RunStarted):
             self._line(f"[bold]{escape(event.task)}[/]  [dim]{event.id}, {event.model}[/]")
         elif isinstance(event, StepStarted):
             self._line(f"\n[bold cyan]Step {event.step}[/]")
+        elif isinstance(event, (ThoughtDelta, TextDelta)):
+            self._written(event.text)
         elif isinstance(event, ToolCalled):
             arguments = ", ".join(f"{k}={_short(v)}" for k, v in event.arguments.items() if v)
             self._line(f"  [yellow]{event.tool}[/] {escape(arguments)}")
@@ -102,7 +107,15 @@ class RunPrinter:
             f"{usage.prompt_tokens - usage.cached_tokens} read, {usage.seconds:.1f} s[/]"
         )
 
+    def _written(self, text: str) -> None:
+        indent = "" if self._midline else "  "
+        self._console.print(f"{indent}[italic]{escape(text)}[/]", end="", soft_wrap=True)
+        self._midline = not text.endswith("\n")
+
     def _line(self, text: str) -> None:
+        if self._midline:
+            self._console.print()
+            self._midline = False
         self._console.print(text, soft_wrap=True, highlight=False)
 
 

@@ -1,0 +1,201 @@
+"""What a model writes, as it comes, to thoughts, text and tool calls: a pure machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from edge_agent.chat.calls import NotACall, read_calls
+from edge_agent.chat.candidate import FENCE, FUNCTION_OPEN, Kind, opener_of, span_of
+from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN
+from edge_agent.chat.messages import Text, Thought, ToolCall, ToolSpec
+
+Piece: TypeAlias = Text | Thought | ToolCall
+
+_KINDS: Mapping[str, Kind] = {CALL_OPEN: "call", FUNCTION_OPEN: "function", FENCE: "fence"}
+_MALFORMED_SHOWN = 2_000  # characters
+
+
+class Marks:
+    """Finds the earliest, then longest, of some strings in a text that is still growing."""
+
+    def __init__(self, marks: Sequence[str]) -> None:
+        self._marks = sorted({m for m in marks if m}, key=len, reverse=True)
+        self._longest = len(self._marks[0]) if self._marks else 0
+        self._pattern = re.compile("|".join(map(re.escape, self._marks)) or r"(?!)")
+
+    def find(self, text: str, end: bool) -> tuple[int, str]:
+        """(position, mark); the mark is "" when there is none before the position.
+
+        Text before the position belongs to no mark, whatever follows.
+        """
+        partial = len(text) if end else self._partial(text)
+        match = self._pattern.search(text)
+        if match and match.start() < partial:
+            return match.start(), match[0]
+        return partial, ""
+
+    def _partial(self, text: str) -> int:
+        """Where the longest tail begins that could still become a mark."""
+        for size in range(min(self._longest - 1, len(text)), 0, -1):
+            tail = text[-size:]
+            if any(m.startswith(tail) and m != tail for m in self._marks):
+                return len(text) - size
+        return len(text)
+
+
+class StreamParser:
+    """Feed it generated text in any pieces; the events are the same for every split.
+
+    Calls are recognised only of `tools`. Stop strings end the answer's text; they do not apply
+    inside thoughts and calls. Blanks around thoughts and calls are dropped.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, ToolSpec],
+        make_id: Callable[[], str],
+        opens_thought: bool = False,
+        stop: Sequence[str] = (),
+    ) -> None:
+        self._tools = tools
+        self._make_id = make_id
+        self._stop = frozenset(stop)
+        self._marks = Marks([*stop, *((*_KINDS, CALL_CLOSE) if tools else ())])
+        self._thought_end = Marks([THINK_CLOSE])
+        self._held = ""  # not yet understood
+        self._blank = ""  # blanks that may turn out to stand beside a call
+        self._in_thought = opens_thought
+        self._fresh = True  # nothing visible since the start, a thought or a call
+        self._drop = opens_thought  # blanks at this place are not part of the text
+        self._after_call = False
+        self._malformed: list[str] = []
+        self._events: list[Piece] = []
+        self.stopped = False  # a stop string was met; nothing more will come
+
+    @property
+    def malformed(self) -> str | None:
+        """Why calls could not be understood, each with its raw text; None when all were."""
+        return "\n\n".join(self._malformed) or None
+
+    def feed(self, text: str) -> list[Piece]:
+        """What can be said for certain now."""
+        return self._advance(text, end=False)
+
+    def flush(self, cut: bool = False) -> list[Piece]:
+        """The rest. `cut`: the text ended by force, so an unfinished call is no call."""
+        return self._advance("", end=True, cut=cut)
+
+    def _advance(self, text: str, end: bool, cut: bool = False) -> list[Piece]:
+        self._held = "" if self.stopped else self._held + text
+        while self._held and self._step(end, cut):
+            pass
+        if end and self._blank and not self._drop:
+            self._say(self._blank)
+        events, self._events = self._events, []
+        return events
+
+    def _step(self, end: bool, cut: bool) -> bool:
+        """Understand one thing; False when more text is needed."""
+        if self._in_thought:
+            return self._think(end)
+        at, mark = self._marks.find(self._held, end)
+        first = self._first()
+        if self._fresh and first <= at and self._held[first:]:
+            lead = self._held[first:]
+            if lead.startswith(THINK_OPEN):
+                return self._open_thought(first)
+            if THINK_OPEN.startswith(lead) and not end:
+                return self._wait(first)
+            if self._tools and lead[0] in "{[":
+                return self._call("bare", first, end, cut)
+        if mark in _KINDS and mark not in self._stop:
+            return self._call(_KINDS[mark], at, end, cut)
+        self._text(self._take(at, len(mark)))
+        return self._pass(mark)
+
+    def _first(self) -> int:
+        return len(self._held) - len(self._held.lstrip())
+
+    def _pass(self, mark: str) -> bool:
+        """Go on behind a mark that opens nothing: a stop string, or a closing mark left over."""
+        if mark in self._stop:
+            self._say("" if self._drop else self._blank)
+            self._held, self._blank, self.stopped = "", "", True
+        elif mark and not self._after_call:
+            self._text(mark)
+        return bool(mark)
+
+    def _take(self, length: int, skip: int = 0) -> str:
+        taken, self._held = self._held[:length], self._held[length + skip :]
+        return taken
+
+    def _wait(self, at: int) -> bool:
+        self._text(self._take(at))
+        return False
+
+    # thoughts
+
+    def _open_thought(self, at: int) -> bool:
+        self._take(at, len(THINK_OPEN))
+        self._in_thought, self._drop, self._blank = True, True, ""
+        return True
+
+    def _think(self, end: bool) -> bool:
+        at, mark = self._thought_end.find(self._held, end)
+        piece = self._blank + self._take(at, len(mark))
+        if self._drop:
+            piece = piece.lstrip()
+        spoken = piece.rstrip()
+        self._blank = piece[len(spoken) :]
+        if spoken:
+            self._events.append(Thought(spoken))
+            self._drop = False
+        if mark or end:
+            self._in_thought, self._drop, self._blank = False, True, ""
+        return bool(mark)
+
+    # text
+
+    def _text(self, piece: str) -> None:
+        """Visible text, but for the blanks at its end, which wait for what follows."""
+        piece = self._blank + piece
+        spoken = piece.rstrip()
+        self._blank = piece[len(spoken) :]
+        if spoken:
+            self._say(spoken.lstrip() if self._drop else spoken)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._events.append(Text(text))
+        if text.strip():
+            self._fresh = self._drop = self._after_call = False
+
+    # calls
+
+    def _call(self, kind: Kind, at: int, end: bool, cut: bool) -> bool:
+        self._text(self._take(at))
+        span = span_of(kind, self._held, end)
+        if span is None:
+            return False
+        if span is False:
+            return self._no_call(kind)
+        try:
+            calls = read_calls(span.body, self._tools, complete=cut and not span.closed)
+        except NotACall as error:
+            if error.meant or kind == "call":
+                raw = self._held[: span.end][:_MALFORMED_SHOWN]
+                self._malformed.append(f"{error} What was written: {raw}")
+            return self._no_call(kind)
+        self._events += [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls]
+        self._held = self._held[span.end :]
+        self._blank, self._drop, self._fresh, self._after_call = "", True, True, True
+        return True
+
+    def _no_call(self, kind: Kind) -> bool:
+        """Keep the opening mark as text and read on behind it."""
+        mark = opener_of(kind, self._held)
+        self._held = self._held[len(mark) :]
+        self._text(mark)
+        return True

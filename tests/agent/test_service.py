@@ -1,0 +1,252 @@
+"""Whole runs with a scripted model over a small world, journalled in a real file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_agent.agent.profile import PROFILES, Profile
+from edge_agent.agent.records import (
+    Answered,
+    Limits,
+    NoteTaken,
+    Run,
+    RunEvent,
+    RunStarted,
+    StepStarted,
+    Task,
+)
+from edge_agent.agent.service import AgentService
+from edge_agent.errors import EngineCrashed, NotFound, RequestError
+from edge_agent.store.journal import open_journal
+from edge_agent.store.runs import RunStore
+
+from .fakes import HARBOUR, FakeChat, Says, World, action
+
+PLAIN, HERMES = PROFILES["plain"], PROFILES["agentcpm"]
+QUESTION = "Who built the smack that carried the bell?"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    with closing(open_journal(tmp_path / "journal.sqlite")) as journal:
+        yield RunStore(journal)
+
+
+def service(chat: FakeChat, store: RunStore, world: World, profile: Profile) -> AgentService:
+    def tools_for(library: str | None) -> object:
+        if library not in (None, "world"):
+            raise NotFound(f"There is no library {library!r}.")
+        return world.tools()
+
+    return AgentService(chat, profile, tools_for, store, None)  # type: ignore[arg-type]
+
+
+async def outcome(
+    chat: FakeChat,
+    store: RunStore,
+    profile: Profile = PLAIN,
+    world: World | None = None,
+    limits: Limits | None = None,
+) -> Run:
+    agent = service(chat, store, world or World(HARBOUR), profile)
+    return await agent.run(Task(QUESTION, limits=limits or Limits()))
+
+
+async def test_a_run_answers_with_a_quote_that_stands_on_the_cited_page(store: RunStore) -> None:
+    chat = FakeChat([action("search", query="Thrift builder"), action("answer")], "Ane Pollock")
+    run = await outcome(chat, store)
+    assert (run.status, run.reason, run.answer) == ("completed", "answered", "Ane Pollock")
+    assert run.citations
+    assert all(c.quote in HARBOUR[c.url] for c in run.citations)
+
+
+async def test_the_first_step_searches_the_question_itself_without_a_model(store: RunStore) -> None:
+    world = World(HARBOUR)
+    chat = FakeChat([action("answer")])
+    run = await outcome(chat, store, world=world)
+    assert world.searched == [QUESTION]
+    assert set(world.read) <= set(HARBOUR)
+    assert len(world.read) >= 2
+    assert run.steps[0].completion_tokens == 0
+
+
+async def test_prompt_n_and_what_was_generated_begin_prompt_n_plus_1(store: RunStore) -> None:
+    turns = [action("search", query=query) for query in ("market", "Pollock", "Mondays")]
+    chat = FakeChat([*turns, action("answer")])
+    await outcome(chat, store)
+    prompts = chat.prompts[:4]
+    for before, after in zip(prompts, prompts[1:], strict=False):
+        assert after[: len(before)] == before
+        assert len(after) > len(before)
+
+
+async def test_raw_page_text_never_enters_the_window(store: RunStore) -> None:
+    noise = " ".join(f"Sentence {i} is about nothing at all." for i in range(3000))
+    world = World({"http://h/bell": f"The bell was carried here. {noise}"})
+    chat = FakeChat([action("answer")], n_ctx=2000)
+    run = await outcome(chat, store, world=world)
+    assert run.reason == "answered"
+    assert max(len(prompt) for prompt in chat.prompts) < 900
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(Limits(steps=3), "steps_limit"), (Limits(tokens=6), "token_limit")],
+)
+async def test_a_budget_ends_the_run_with_an_answer_from_the_evidence(
+    store: RunStore, limits: Limits, reason: str
+) -> None:
+    pages = {f"http://h/{i}": f"Smack number {i} carried a bell." for i in range(40)}
+    script = [action("search", query=f"smack carried{i} word{i}") for i in range(40)]
+    run = await outcome(FakeChat(script), store, world=World(pages), limits=limits)
+    assert (run.status, run.reason, run.answer) == ("completed", reason, "the answer")
+    assert run.citations
+
+
+async def test_the_clock_ends_a_silent_model(store: RunStore) -> None:
+    chat = FakeChat([replace(action("answer"), wait_s=60)])
+    run = await outcome(chat, store, limits=Limits(seconds=1.0))
+    assert run.reason == "time_limit"
+    assert run.answer == "the answer"
+    assert run.usage.seconds < 5
+
+
+async def test_a_model_that_only_repeats_itself_is_stopped(store: RunStore) -> None:
+    run = await outcome(FakeChat([action("search", query="bell")]), store)
+    assert run.reason == "repetition"
+    assert len(run.steps) < 10
+    assert run.answer == "the answer"
+
+
+async def test_a_search_that_is_down_ends_honestly(store: RunStore) -> None:
+    world = World(HARBOUR, search_error="the engine is down")
+    run = await outcome(FakeChat([action("search", query="x y z")]), store, world=world)
+    assert (run.status, run.reason) == ("failed", "tool_failed")
+    assert "the engine is down" in run.answer
+    assert run.citations == ()
+
+
+async def test_nothing_found_is_said_not_invented(store: RunStore) -> None:
+    script = [action("search", query=f"query{i}") for i in range(20)]
+    run = await outcome(FakeChat(script), store, world=World({}), limits=Limits(steps=4))
+    assert (run.answer, run.citations) == ("not found", ())
+    assert run.reason == "steps_limit"
+
+
+async def test_a_crashed_engine_ends_the_run_not_the_service(store: RunStore) -> None:
+    chat = FakeChat([Says(error=EngineCrashed("The engine died."))])
+    run = await outcome(chat, store)
+    assert (run.status, run.reason) == ("failed", "env_error")
+    assert "The engine died." in run.answer
+
+
+async def test_turns_that_cannot_be_read_end_in_format_error(store: RunStore) -> None:
+    run = await outcome(FakeChat([Says('{"thought": "on and on', length=True)]), store)
+    assert run.reason == "format_error"
+    assert run.answer == "the answer"
+
+
+async def test_a_crowded_window_is_folded_and_the_run_goes_on(store: RunStore) -> None:
+    pages = {f"http://h/{i}": f"Smack {i} carried a bell. " + "word " * 60 for i in range(60)}
+    script = [action("search", query=f"smack carried{i} word{i}") for i in range(30)]
+    chat = FakeChat([*script, action("answer")], n_ctx=1500)
+    run = await outcome(chat, store, world=World(pages), limits=Limits(steps=40))
+    assert run.reason == "answered"
+    assert max(len(prompt) for prompt in chat.prompts) < 1500
+
+
+async def test_hermes_calls_answer_between_tags_and_citations_are_found(store: RunStore) -> None:
+    chat = FakeChat(
+        [
+            Says(thought="First the bell.", calls=(("search", {"query": ["bell carried"]}),)),
+            Says(calls=(("fetch_url", {"url": ["http://h/thrift"], "purpose": "builder"}),)),
+            Says("It was <answer>Ane Pollock</answer>"),
+        ]
+    )
+    run = await outcome(chat, store, HERMES)
+    assert (run.answer, run.reason) == ("Ane Pollock", "answered")
+    assert [c.url for c in run.citations] == ["http://h/thrift"]
+    assert run.steps[0].thought == "First the bell."
+
+
+async def test_hermes_nudges_travel_as_tool_responses(store: RunStore) -> None:
+    chat = FakeChat(
+        [
+            Says(calls=(("search", {"query": ["bell"]}),)),
+            Says("<tool_call>{bad", malformed="the call is not JSON."),
+            Says("<answer>Ane</answer>"),
+        ]
+    )
+    run = await outcome(chat, store, HERMES)
+    assert run.answer == "Ane"
+    assert "the call is not JSON." in chat.rendered[2]
+
+
+async def test_venus_is_asked_with_the_names_it_was_trained_on(store: RunStore) -> None:
+    chat = FakeChat(
+        [
+            Says(calls=(("visit", {"url": "http://h/thrift", "goal": "builder"}),)),
+            Says("<answer>Ane Pollock</answer>"),
+        ]
+    )
+    world = World(HARBOUR)
+    await outcome(chat, store, PROFILES["dr-venus"], world)
+    assert [tool.name for tool in chat.requests[0].tools] == ["search", "visit"]
+    assert world.read == ["http://h/thrift"]
+
+
+async def test_everything_is_in_the_journal_as_it_happens(store: RunStore) -> None:
+    chat = FakeChat([action("search", query="Thrift builder"), action("answer")])
+    agent = service(chat, store, World(HARBOUR), PLAIN)
+    events: list[RunEvent] = []
+    async for event in agent.stream(Task(QUESTION)):
+        events.append(event)
+        if isinstance(event, NoteTaken):
+            assert store.list()[0].status == "running"
+    started, last = events[0], events[-1]
+    assert isinstance(started, RunStarted)
+    assert isinstance(last, Answered)
+    row = store.get(started.id)
+    assert (row.status, row.reason) == ("completed", "answered")
+    assert row.result is not None
+    assert row.result["answer"] == last.run.answer
+    kinds = [event.kind for event in row.events]
+    assert kinds.count("step") == len(last.run.steps)
+    assert {"step_started", "tool_call", "tool_result", "note"} <= set(kinds)
+
+
+async def test_closing_the_stream_cancels_the_run_and_journals_that(store: RunStore) -> None:
+    chat = FakeChat([replace(action("answer"), wait_s=60)])
+    stream = service(chat, store, World(HARBOUR), PLAIN).stream(Task(QUESTION))
+    started = await anext(stream)
+    assert isinstance(started, RunStarted)
+    async for event in stream:
+        if isinstance(event, StepStarted) and event.step == 2:
+            break
+    await asyncio.sleep(0.05)
+    await stream.aclose()
+    assert chat.closed == 1
+    row = store.get(started.id)
+    assert (row.status, row.reason) == ("cancelled", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("task", "error"),
+    [
+        (Task("  "), RequestError),
+        (Task(QUESTION, model="gpt-9"), NotFound),
+        (Task(QUESTION, library="/etc"), NotFound),
+    ],
+)
+async def test_what_cannot_be_run_is_refused_before_anything_happens(
+    store: RunStore, task: Task, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await service(FakeChat([Says()]), store, World(HARBOUR), PLAIN).run(task)
+    assert store.list() == []

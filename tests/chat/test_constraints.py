@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pytest
+from llguidance import LLTokenizer, TokenizerWrapper
+
+from edge_agent.chat.constraints import Turn, grammar_for
+from edge_agent.chat.formats import FORMATS
+from edge_agent.chat.messages import ChatRequest, Message, NamedTool, ToolSpec
+from edge_agent.engine.constraint import Constraint
+from edge_agent.errors import GrammarError, RequestError
+
+from .fakes import FETCH, TOOLS, FakeVocab
+
+ASKED = (Message("user", "Who?"),)
+SEARCH_A = '{"name": "search", "arguments": {"query": ["a", "b"], "limit": 3}}'
+FETCH_U = '{"name": "fetch_url", "arguments": {"url": "http://x.org"}}'
+ONE = f"<tool_call>\n{SEARCH_A}\n</tool_call>"
+TWO = f"{ONE}\n<tool_call>\n{FETCH_U}\n</tool_call>"
+VOCAB = FakeVocab(thinks=True)
+FREE = ChatRequest(ASKED, TOOLS)
+MUST = ChatRequest(ASKED, TOOLS, "required")
+
+
+class Bytes:
+    """FakeVocab in the shape that llguidance takes a tokenizer."""
+
+    eos_token_id = 257
+    bos_token_id = 258
+    special_token_ids = tuple(range(256, 265))
+    tokens = tuple(VOCAB.piece(i) for i in range(265))
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        return list(text.encode() if isinstance(text, str) else text)
+
+
+TOKENIZER = LLTokenizer(TokenizerWrapper(Bytes()))
+
+
+def follows(grammar: str | None, text: str, tokens: bool = True) -> str:
+    """What the grammar says of a text: "complete", "unfinished", or what it accepted before no.
+
+    Without `tokens` every marker is spelled out in bytes.
+    """
+    assert grammar is not None
+    constraint = Constraint(grammar, TOKENIZER)
+    forced: list[int] = []
+    ids = VOCAB.encode(text) if tokens else list(text.encode())
+    for n, token in enumerate(ids):
+        if forced:
+            if forced.pop(0) != token:
+                return VOCAB.text(ids[:n])
+            continue
+        if constraint.finished or not allowed(constraint, token):
+            return VOCAB.text(ids[:n])
+        forced = constraint.accept(token)
+    done = constraint.finished or allowed(constraint, Bytes.eos_token_id)
+    return "complete" if done and not forced else "unfinished"
+
+
+def allowed(constraint: Constraint, token: int) -> bool:
+    logits = np.zeros(len(Bytes.tokens), np.float32)
+    constraint.apply(logits)
+    return bool(np.isfinite(logits[token]))
+
+
+def grammar(
+    request: ChatRequest, form: str = "hermes", turn: Turn | None = None, tokens: bool = True
+) -> str | None:
+    ids = VOCAB.token_id if tokens else lambda text: None
+    return grammar_for(request, FORMATS[form], turn or Turn(), ids)
+
+
+def test_free_text_has_no_grammar() -> None:
+    assert grammar(ChatRequest(ASKED)) is None
+    assert grammar(ChatRequest(ASKED, TOOLS, "none")) is None
+
+
+def test_auto_is_free_until_a_call_begins() -> None:
+    told = grammar(FREE)
+    assert follows(told, "It is ```json {} whatever") == "complete"
+    assert follows(told, "I look. " + ONE) == "complete"
+    assert follows(told, TWO) == "complete"
+    assert follows(told, "I look. <tool_call>") == "unfinished"
+    assert follows(told, '<tool_call>\n{"name": "zoom') == '<tool_call>\n{"name": "'
+    assert follows(told, ONE + " and") == ONE
+
+
+def test_required_is_a_call_from_the_first_token() -> None:
+    told = grammar(MUST)
+    assert follows(told, ONE) == follows(told, TWO) == "complete"
+    assert follows(told, "Well") == ""
+
+
+def test_a_named_tool_is_the_only_one_and_called_once() -> None:
+    told = grammar(ChatRequest(ASKED, TOOLS, NamedTool("fetch_url")))
+    assert follows(told, f"<tool_call>\n{FETCH_U}\n</tool_call>") == "complete"
+    assert follows(told, ONE) == '<tool_call>\n{"name": "'
+    again = f"<tool_call>\n{FETCH_U}\n</tool_call>\n"
+    assert follows(told, again) == again.rstrip("\n")
+
+
+def test_one_call_where_parallel_calls_are_off_and_never_more_than_eight() -> None:
+    assert follows(grammar(ChatRequest(ASKED, TOOLS, "required", False)), TWO) == ONE
+    assert follows(grammar(MUST), "\n".join([ONE] * 8)) == "complete"
+    assert follows(grammar(MUST), "\n".join([ONE] * 9)) == "\n".join([ONE] * 8)
+
+
+def test_blanks_cannot_run_away_in_json() -> None:
+    said = '<tool_call>\n{"name": "fetch_url", "arguments": {'
+    assert follows(grammar(MUST), said + " ") == said
+    assert follows(grammar(ChatRequest(ASKED, response_schema={})), '{"a":  1}') == '{"a": '
+
+
+def test_arguments_obey_the_schema() -> None:
+    said = '<tool_call>\n{"name": "search", "arguments": {"query": '
+    assert follows(grammar(MUST), said + '"a"') == said
+    missing = '<tool_call>\n{"name": "fetch_url", "arguments": {'
+    assert follows(grammar(MUST), missing + '"purpose"') == missing + '"'
+
+
+def test_a_thought_comes_before_what_is_constrained() -> None:
+    opened, may = Turn(opens_thought=True), Turn(may_think=True)
+    for tokens in (True, False):
+        inside = grammar(MUST, turn=opened, tokens=tokens)
+        assert follows(inside, "Hm {.\n</think>\n\n" + ONE, tokens) == "complete"
+        assert follows(inside, "Hm.\n</think>\n\nNo", tokens) == "Hm.\n</think>\n\n"
+        before = grammar(MUST, turn=may, tokens=tokens)
+        assert follows(before, "<think>Hm.</think>" + ONE, tokens) == "complete"
+        assert follows(before, ONE, tokens) == "complete"
+    schema = ChatRequest(ASKED, response_schema={})
+    assert follows(grammar(schema, turn=opened), 'Hm.\n</think>\n\n{"a": 1}') == "complete"
+
+
+def test_without_marker_tokens_a_call_is_spelled_out() -> None:
+    told = grammar(FREE, "described", tokens=False)
+    assert follows(told, "I <think about <tool> it", False) == "complete"
+    assert follows(told, "I look. " + TWO, False) == "complete"
+    said = 'I look. <tool_call>\n{"name": "'
+    assert follows(told, said + "zoom", False) == said
+    assert follows(grammar(MUST, "described", tokens=False), "I", False) == ""
+
+
+def test_calls_in_xml_obey_their_schema() -> None:
+    call = (
+        '<tool_call>\n<function=search>\n<parameter=query>\n["a", "b"]\n</parameter>\n'
+        "<parameter=limit>\n3\n</parameter>\n</function>\n</tool_call>"
+    )
+    told = grammar(MUST, "qwen3-coder")
+    assert follows(told, call) == "complete"
+    names = (
+        ("search", "fetch_url"),
+        ("query", "url"),
+        ("limit", "purpose"),
+        ('["a", "b"]', "a\n<"),
+    )
+    free = reduce(lambda text, pair: text.replace(*pair), names, call)
+    assert follows(told, free) == "complete"
+    missing = "<tool_call>\n<function=search>\n<parameter="
+    assert follows(told, missing + "limit") == missing
+
+
+def test_code_stands_behind_empty_arguments() -> None:
+    tool = ToolSpec("PythonInterpreter", "", {"type": "object", "properties": {}})
+    call = '{"name": "PythonInterpreter", "arguments": {}}\n<code>\nprint("</x>")\n</code>'
+    told = grammar(ChatRequest(ASKED, (tool,), "required"))
+    assert follows(told, f"<tool_call>\n{call}\n</tool_call>") == "complete"
+
+
+@pytest.mark.parametrize(
+    ("schema", "right", "wrong"),
+    [
+        ({}, '{"any": [1, {"x": null}]}', "[1]"),
+        ({"type": "array", "items": {"type": "integer"}}, "[1, 2]", "{"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"enum": ["é", "b"]}}}, '"é"', '"c"'),
+        ({"properties": {"a": {"type": "string", "maxLength": 2}}, "required": ["a"]},
+         '{"a": "xy"}', '{"a": "xyz"}'),
+    ],
+)  # fmt: skip
+def test_text_obeys_the_response_schema(schema: dict[str, Any], right: str, wrong: str) -> None:
+    told = grammar(ChatRequest(ASKED, response_schema=schema))
+    assert follows(told, right) == "complete"
+    assert follows(told, wrong) not in ("complete", "unfinished")
+
+
+def test_with_tools_a_response_schema_allows_a_call_or_the_answer() -> None:
+    told = grammar(ChatRequest(ASKED, TOOLS, response_schema={}))
+    assert follows(told, '{"a": 1}') == follows(told, ONE) == "complete"
+    assert follows(told, "No") == ""
+
+
+def test_definitions_of_a_tools_schema_stay_reachable() -> None:
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "required": ["a"],
+        "$defs": {"A": {"const": 1}},
+    }
+    for form, said in (
+        ("hermes", '{"name": "é", "arguments": {"a": 1}}'),
+        ("qwen3-coder", "<function=é>\n<parameter=a>\n1\n</parameter>\n</function>"),
+    ):
+        told = grammar(ChatRequest(ASKED, (ToolSpec("é", "", schema),), "required"), form)
+        assert follows(told, f"<tool_call>\n{said}\n</tool_call>") == "complete"
+
+
+def test_a_tool_without_parameters_takes_an_empty_object() -> None:
+    told = grammar(ChatRequest(ASKED, (ToolSpec("now", "", {}),), "required"))
+    said = '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
+    assert follows(told, said) == "complete"
+
+
+def test_a_schema_that_cannot_be_honoured_is_named_before_generation() -> None:
+    bad = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}
+    with pytest.raises(GrammarError, match="parameters of tool 'b' cannot be honoured"):
+        grammar(ChatRequest(ASKED, (FETCH, ToolSpec("b", "", bad)), "required"))
+    with pytest.raises(GrammarError, match="response_format cannot be honoured"):
+        grammar(ChatRequest(ASKED, response_schema=bad))
+    with pytest.raises(GrammarError):
+        grammar(ChatRequest(ASKED, response_schema={"type": "nothing"}))
+    assert json.dumps(bad)
+
+
+def test_a_choice_that_is_not_there_is_a_request_error() -> None:
+    with pytest.raises(RequestError, match="not in tools"):
+        grammar(ChatRequest(ASKED, TOOLS, NamedTool("zoom")))
+    with pytest.raises(RequestError, match="needs at least one tool"):
+        grammar(ChatRequest(ASKED, (), "required"))
