@@ -16,8 +16,10 @@ from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
 from edge_agent.engine.params import SamplingParams
 
 GREEDY = SamplingParams(temperature=0)
-ANSWER_CHARS = 200
+ANSWER_CHARS = 120
+THOUGHT_CHARS = 200
 MOST_CITATIONS = 4
+ANSWER_TOKENS = 200
 NOT_FOUND = "not found"
 MARKED = 1e6  # more than any score
 
@@ -43,8 +45,10 @@ class Answerer:
         """A short answer with the facts that prove it; "not found" when they do not hold it."""
         facts = self.closest(question, evidence)
         text = prompt("answer").format(facts=as_text(facts), question=question)
+        # a thought before the answer: without it small models answer with the first name they see
+        thought = {"type": "string", "maxLength": THOUGHT_CHARS}
         answer = {"type": "string", "minLength": 1, "maxLength": ANSWER_CHARS}
-        completion = await self._point(text, facts, {"answer": answer})
+        completion = await self._point(text, facts, {"thought": thought, "answer": answer})
         wrote = _loads(completion.text)
         found = str(wrote.get("answer", "")).strip() or NOT_FOUND
         cited = self._cited(wrote, facts)
@@ -82,7 +86,7 @@ class Answerer:
             (Message("user", text),),
             response_schema=schema,
             sampling=GREEDY,
-            max_tokens=160,
+            max_tokens=ANSWER_TOKENS,
             thinking=False,
             priority=0,
         )

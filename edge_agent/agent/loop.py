@@ -90,7 +90,7 @@ class Explorer:
         self._evidence = Evidence()
         self._fresh = True  # the next prompt starts from messages
         self._unproven = False  # the last turn wanted to answer, and the facts did not hold it
-        self._repeats = self._errors = self._failures = 0
+        self._turns = self._repeats = self._errors = self._failures = 0
 
     async def explore(self) -> Ending:
         """Steps until the model answers, a budget ends, or nothing moves any more."""
@@ -155,6 +155,7 @@ class Explorer:
                 calls.append(event)
             else:
                 done = event
+        self._turns += 1
         self._budget.add(done.usage)
         return Completion(text, thought, tuple(calls), done)
 
@@ -175,7 +176,8 @@ class Explorer:
         return self._transcript.start(self._request(self._known()))
 
     def _request(self, notes: Sequence[str]) -> ChatRequest:
-        now = Situation(len(self._evidence), may_answer=not self._unproven)
+        too_early = self._turns < self._profile.least_searches and self._budget.steps_left > 0
+        now = Situation(len(self._evidence), may_answer=not (self._unproven or too_early))
         messages = self._dialect.opening(self._task, "\n\n".join(notes))
         request = self._dialect.request(messages, now)
         limit = min(request.max_tokens or self._budget.tokens_left, self._budget.tokens_left)

@@ -33,8 +33,8 @@ async def test_a_short_page_goes_straight_in_without_the_model() -> None:
 async def test_a_long_page_keeps_what_speaks_to_the_purpose_within_the_budget() -> None:
     chat = FakeChat([Says()])
     text = f"{LONG} {NEEDLE} {LONG}"
-    refined = await refiner(chat, ranked=30).refine([page(text)], "builder", "Who built the Thrift?",
-                                                    Evidence())  # fmt: skip
+    question = "Who built the Thrift?"
+    refined = await refiner(chat, ranked=30).refine([page(text)], "builder", question, Evidence())
     assert NEEDLE in refined.notes[0].text
     assert chat.count(refined.notes[0].text) < 60
     assert chat.requests == []

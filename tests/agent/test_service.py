@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ async def test_prompt_n_and_what_was_generated_begin_prompt_n_plus_1(store: RunS
     chat = FakeChat([*turns, action("answer")])
     await outcome(chat, store)
     prompts = chat.prompts[:4]
-    for before, after in zip(prompts, prompts[1:], strict=False):
+    for before, after in pairwise(prompts):
         assert after[: len(before)] == before
         assert len(after) > len(before)
 
