@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -143,18 +144,19 @@ class Explorer:
     async def _think(self, number: int) -> Completion:
         """One turn of the model, told while it is written."""
         thought, text, calls, done = "", "", list[ToolCall](), NO_COMPLETION.done
-        async for event in self._chat.stream(self._next_prompt()):
-            if isinstance(event, Thought):
-                thought += event.text
-                self._emit(ThoughtDelta(number, event.text))
-            elif isinstance(event, Text):
-                text += event.text
-                if self._dialect.writes_prose:
-                    self._emit(TextDelta(number, event.text))
-            elif isinstance(event, ToolCall):
-                calls.append(event)
-            else:
-                done = event
+        async with contextlib.aclosing(self._chat.stream(self._next_prompt())) as events:
+            async for event in events:
+                if isinstance(event, Thought):
+                    thought += event.text
+                    self._emit(ThoughtDelta(number, event.text))
+                elif isinstance(event, Text):
+                    text += event.text
+                    if self._dialect.writes_prose:
+                        self._emit(TextDelta(number, event.text))
+                elif isinstance(event, ToolCall):
+                    calls.append(event)
+                else:
+                    done = event
         self._turns += 1
         self._budget.add(done.usage)
         return Completion(text, thought, tuple(calls), done)

@@ -6,12 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.agent.passages import Passage
+from edge_agent.tools.embed import TextEmbedder
 
 Scores = NDArray[np.float64]
 
@@ -27,12 +27,6 @@ a an and are as at be been by did do does for from had has have how in is it its
 their there these this those to was were what when where which who whom whose why will with
 """
 STOP_WORDS = frozenset(STOP_WORDS_TEXT.split())
-
-
-class TextEmbedder(Protocol):
-    """Unit vectors of texts, shape (n, d)."""
-
-    def encode(self, texts: list[str]) -> NDArray[np.float32]: ...
 
 
 def words(text: str) -> list[str]:

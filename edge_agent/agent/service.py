@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from edge_agent.agent.dialect import DIALECTS
 from edge_agent.agent.jsonable import event_as_json, run_as_json
 from edge_agent.agent.loop import Ending, Explorer
 from edge_agent.agent.profile import Profile, prompt
-from edge_agent.agent.ranker import Ranker, TextEmbedder
+from edge_agent.agent.ranker import Ranker
 from edge_agent.agent.records import (
     Answered,
     Citation,
@@ -33,12 +34,14 @@ from edge_agent.agent.records import (
 )
 from edge_agent.agent.refiner import Refiner
 from edge_agent.chat.messages import Chat
-from edge_agent.errors import EdgeAgentError, NotFound, RequestError
+from edge_agent.errors import EdgeAgentError, NotFound, RequestError, StoreError
 from edge_agent.store.runs import RunStore
 from edge_agent.tools.base import Tool
+from edge_agent.tools.embed import TextEmbedder
 
 # the tools of a run, for the library it names (None: whatever is configured); raises NotFound
 ToolsFor = Callable[[str | None], Mapping[str, Tool]]
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ class AgentService:
             work.id, task.task, self._chat.name, work.created_at, {"limits": asdict(task.limits)}
         )
         explorer = self._explorer(work, tools, budget)
-        yield RunStarted(work.id, task.task, self._chat.name)
+        work.events.put_nowait(RunStarted(work.id, task.task, self._chat.name))
         running = asyncio.create_task(self._finish(work, explorer, budget))
         try:
             while True:
@@ -98,6 +101,8 @@ class AgentService:
                     return
         finally:
             await _stop(running)
+            if running.cancelled():
+                self._close(self._run(work, budget, "cancelled", "cancelled", ""))
 
     def _check(self, task: Task) -> Mapping[str, Tool]:
         if not task.task.strip():
@@ -139,18 +144,12 @@ class AgentService:
         """Explore, answer, and close the record, whatever happens on the way."""
         try:
             run = await self._explored(work, explorer, budget)
-        except asyncio.CancelledError:
-            self._close(self._run(work, budget, "cancelled", "cancelled", ""))
-            raise
         except EdgeAgentError as error:
             run = self._run(work, budget, "failed", "env_error", f"No answer: {error}")
-        except Exception as error:
-            # a defect of ours: the run still ends, in the journal too, and the task re-raises it
+        except Exception as error:  # a defect of ours ends the run, never the one who waits for it
+            log.exception("run %s ended by a defect", work.id)
             text = f"No answer: an internal error ended the run ({type(error).__name__})."
             run = self._run(work, budget, "failed", "env_error", text)
-            self._close(run)
-            work.events.put_nowait(Answered(run))
-            raise
         self._close(run)
         work.events.put_nowait(Answered(run))
 
@@ -198,13 +197,15 @@ class AgentService:
         )
 
     def _close(self, run: Run) -> None:
-        self._store.finish(run.id, run.status, run.reason, run_as_json(run))
+        try:
+            self._store.finish(run.id, run.status, run.reason, run_as_json(run))
+        except StoreError as error:  # a full disk must not swallow the answer
+            log.error("run %s could not be closed in the journal: %s", run.id, error)
 
 
 async def _stop(running: asyncio.Task[None]) -> None:
-    """Cancel what still runs and wait for it; an error it ended with is raised here."""
-    if not running.done():
-        running.cancel()
+    """Cancel what still runs and wait for its clean-up."""
+    running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
 

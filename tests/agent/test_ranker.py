@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_z_scores_of_equal_scores_are_zero() -> None:
 class Meaning:
     """An embedder for which only the third text means what the query means."""
 
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         same = [i == 0 or "Herrings" in text for i, text in enumerate(texts)]
         return np.array([[1.0, 0.0] if s else [0.0, 1.0] for s in same], np.float32)
 

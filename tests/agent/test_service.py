@@ -251,3 +251,28 @@ async def test_what_cannot_be_run_is_refused_before_anything_happens(
     with pytest.raises(error):
         await service(FakeChat([Says()]), store, World(HARBOUR), PLAIN).run(task)
     assert store.list() == []
+
+
+async def test_closing_right_after_the_start_is_journalled_too(store: RunStore) -> None:
+    stream = service(FakeChat([Says()]), store, World(HARBOUR), PLAIN).stream(Task(QUESTION))
+    await anext(stream)
+    await stream.aclose()
+    assert [row.status for row in store.list()] == ["cancelled"]
+
+
+async def test_a_journal_that_fails_does_not_swallow_the_end_of_the_run(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path / "journal.sqlite")
+    stream = service(FakeChat([action("answer")]), RunStore(journal), World(HARBOUR), PLAIN).stream(
+        Task(QUESTION)
+    )
+    await anext(stream)
+    journal.close()
+    events = [event async for event in stream]
+    assert isinstance(events[-1], Answered)
+    assert events[-1].run.reason == "env_error"
+
+
+async def test_a_defect_ends_the_run_with_a_sentence(store: RunStore) -> None:
+    run = await outcome(FakeChat([Says(error=ZeroDivisionError())]), store)
+    assert (run.status, run.reason) == ("failed", "env_error")
+    assert "ZeroDivisionError" in run.answer

@@ -6,7 +6,6 @@ import pytest
 
 from edge_agent.catalog.catalog import DEFAULT_MODEL, SMALL_MODEL, Catalog
 from edge_agent.catalog.choose import Choice, choose
-from edge_agent.catalog.memory import available_memory
 from edge_agent.errors import BadModelFile, NotFound, RequestError
 from tests.catalog.tiny import gguf_bytes, tiny_card
 
@@ -93,11 +92,3 @@ def test_what_is_not_there_or_no_model_is_said(tmp_path: Path) -> None:
 def test_an_embedding_model_cannot_answer(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="is an embedding model"):
         choose("all-minilm-l6-v2", tmp_path, Catalog.load(tmp_path), GB)
-
-
-def test_memory_is_what_the_system_says(tmp_path: Path) -> None:
-    told = tmp_path / "meminfo"
-    told.write_text("MemTotal: 8000 kB\nMemFree: 100 kB\nMemAvailable: 4000 kB\n")
-    assert available_memory(told) == 4_096_000
-    assert available_memory() > 100_000_000
-    assert available_memory(tmp_path / "none") > 100_000_000
