@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge_agent.agent.actions import Call
 from edge_agent.agent.profile import Profile, prompt
 from edge_agent.chat.messages import ChatRequest, Completion, Message, ToolSpec
 
-THOUGHT_CHARS = 240
+THOUGHT_CHARS = 160
 QUERY_CHARS = 80
 MOST_FACTS = 4
 BACKGROUND = 1
@@ -23,25 +23,15 @@ ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|<answer>|$)", re.DOTALL | re.IGN
 class Turn:
     """What the model decided. error: a sentence for the model when nothing can be made of it.
 
-    facts: numbers it pointed at. wants_answer: it has enough. answer: its own words for it, where
-    the dialect has them.
+    facts: numbers it pointed at. answer: its own words for it, when it has written them.
     """
 
     thought: str = ""
     text: str = ""
     calls: tuple[Call, ...] = ()
     facts: tuple[int, ...] = ()
-    wants_answer: bool = False
     answer: str = ""
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What bounds the next turn: how many facts there are, and whether it may want to answer."""
-
-    n_facts: int
-    may_answer: bool
 
 
 class Dialect(Protocol):
@@ -56,8 +46,8 @@ class Dialect(Protocol):
         """The first messages; `notes` is what is known already, or ""."""
         ...
 
-    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
-        """The request for the next turn."""
+    def request(self, messages: tuple[Message, ...], n_facts: int) -> ChatRequest:
+        """The request for the next turn, when the run has `n_facts` facts."""
         ...
 
     def read(self, completion: Completion) -> Turn: ...
@@ -82,11 +72,11 @@ class Hermes:
         known = f"\n\nFacts found so far:\n{notes}" if notes else ""
         return (Message("system", self._system), Message("user", task + known))
 
-    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
+    def request(self, messages: tuple[Message, ...], n_facts: int) -> ChatRequest:
         return ChatRequest(
             messages,
             tools=self._tools,
-            tool_choice="auto" if now.n_facts else "required",
+            tool_choice="auto" if n_facts else "required",
             sampling=self._profile.sampling,
             max_tokens=self._profile.turn_tokens,
             thinking=self._profile.thinking,
@@ -104,7 +94,7 @@ class Hermes:
         answer = (found[-1] if found else completion.text).strip()
         if not answer or (completion.done.reason == "length" and not found):
             return Turn(completion.thought, completion.text, error=self._nothing(completion))
-        return Turn(completion.thought, completion.text, wants_answer=True, answer=answer)
+        return Turn(completion.thought, completion.text, answer=answer)
 
     def _call(self, name: str, arguments: str) -> Call:
         given: Mapping[str, Any] = json.loads(arguments)
@@ -129,7 +119,10 @@ class Hermes:
 
 
 class JsonActions:
-    """Every turn is one JSON object with bounded strings: a thought and one action."""
+    """Every turn is one JSON object with bounded strings: what is known, and what to search next.
+
+    There is no action that answers: see `Profile.checks`.
+    """
 
     writes_prose = False
 
@@ -141,46 +134,35 @@ class JsonActions:
         text = f"Question: {task}\nFacts:\n{notes or '(none yet)'}"
         return (Message("system", self._system), Message("user", text))
 
-    def request(self, messages: tuple[Message, ...], now: Situation) -> ChatRequest:
+    def request(self, messages: tuple[Message, ...], n_facts: int) -> ChatRequest:
         return ChatRequest(
             messages,
-            response_schema=self._schema(now),
+            response_schema=_search_schema(n_facts),
             sampling=self._profile.sampling,
             max_tokens=self._profile.turn_tokens,
             thinking=self._profile.thinking,
             priority=BACKGROUND,
         )
 
-    @staticmethod
-    def _schema(now: Situation) -> dict[str, Any]:
-        query = {"type": "string", "minLength": 3, "maxLength": QUERY_CHARS}
-        options = [_option(now.n_facts, "search", query=query)]
-        if now.n_facts and now.may_answer:
-            options.append(_option(now.n_facts, "answer"))
-        return {"anyOf": options}
-
     def read(self, completion: Completion) -> Turn:
         try:
             wrote = json.loads(completion.text)
         except ValueError:
             return Turn(text=completion.text, error="Error: the turn was cut off. Be brief.")
-        turn = Turn(str(wrote["thought"]), facts=tuple(wrote["facts"]))
-        if wrote["action"] == "answer":
-            return replace(turn, wants_answer=True)
-        return replace(turn, calls=(Call("search", {"query": [wrote["query"]]}),))
+        search = Call("search", {"query": [wrote["query"]]})
+        return Turn(wrote["thought"], calls=(search,), facts=tuple(wrote["facts"]))
 
     def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
         return (Message("user", "\n\n".join(["More facts:", *texts])),)
 
 
-def _option(n_facts: int, action: str, **more: dict[str, Any]) -> dict[str, Any]:
+def _search_schema(n_facts: int) -> dict[str, Any]:
     # pointing at facts before thinking about them keeps a small model's thought on them
     number = {"type": "integer", "minimum": 1, "maximum": max(n_facts, 1)}
     properties = {
         "facts": {"type": "array", "items": number, "maxItems": MOST_FACTS if n_facts else 0},
         "thought": {"type": "string", "maxLength": THOUGHT_CHARS},
-        "action": {"const": action},
-        **more,
+        "query": {"type": "string", "minLength": 3, "maxLength": QUERY_CHARS},
     }
     return {
         "type": "object",

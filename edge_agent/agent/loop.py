@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.actions import Actions, Call, Outcome
 from edge_agent.agent.answerer import Answer, Answerer, is_missing
 from edge_agent.agent.budget import Budget
-from edge_agent.agent.dialect import Dialect, Situation, Turn
+from edge_agent.agent.dialect import Dialect, Turn
 from edge_agent.agent.evidence import Evidence, as_text
 from edge_agent.agent.profile import Profile
 from edge_agent.agent.records import (
@@ -44,7 +45,7 @@ from edge_agent.errors import ContextOverflow
 MOST_REPEATS = 3  # turns in a row that only repeat
 MOST_ERRORS = 3  # turns in a row that nothing can be made of
 MOST_FAILURES = 3  # turns in a row whose every call failed, before anything was found
-UNPROVEN = "These facts do not hold the answer yet: search for what is missing."
+URL = re.compile(r"https?://[^\s<>\"'”]+")
 NO_COMPLETION = Completion("", "", (), Done("stop", Usage()))
 
 
@@ -90,8 +91,7 @@ class Explorer:
         self._transcript = Transcript(chat)
         self._evidence = Evidence()
         self._fresh = True  # the next prompt starts from messages
-        self._unproven = False  # the last turn wanted to answer, and the facts did not hold it
-        self._turns = self._repeats = self._errors = self._failures = 0
+        self._repeats = self._errors = self._failures = 0
 
     async def explore(self) -> Ending:
         """Steps until the model answers, a budget ends, or nothing moves any more."""
@@ -102,12 +102,19 @@ class Explorer:
 
     async def _steps(self) -> Ending:
         if self._profile.opens_with_search:
-            await self.step(Turn(calls=(Call("search", {"query": [self._task]}),)))
+            await self.step(Turn(calls=tuple(self._opening_calls())))
         while True:
             limit = self._budget.exhausted()
             ending = Ending(limit) if limit else await self.step()
             if ending is not None:
                 return ending
+
+    def _opening_calls(self) -> Iterator[Call]:
+        """Read what the task names, and search the question itself."""
+        urls = [url.rstrip(".,;:!?)") for url in URL.findall(self._task)]
+        if urls:
+            yield Call("fetch_url", {"url": urls, "purpose": self._task})
+        yield Call("search", {"query": [self._task]})
 
     async def step(self, given: Turn | None = None) -> Ending | None:
         """Think (unless the turn is given), act, refine, record."""
@@ -117,7 +124,7 @@ class Explorer:
         outcomes = await self._act(number, turn)
         refined = await self._refine(number, outcomes)
         self._record(number, began, turn, completion, outcomes, refined)
-        return await self._ending(turn, outcomes)
+        return None if given else await self._ending(turn, outcomes)
 
     async def answer(self, ending: Ending) -> Answer:
         """The answer with its proof, drawn from the evidence when there is none yet."""
@@ -157,7 +164,6 @@ class Explorer:
                     calls.append(event)
                 else:
                     done = event
-        self._turns += 1
         self._budget.add(done.usage)
         return Completion(text, thought, tuple(calls), done)
 
@@ -178,10 +184,8 @@ class Explorer:
         return self._transcript.start(self._request(self._known()))
 
     def _request(self, notes: Sequence[str]) -> ChatRequest:
-        too_early = self._turns < self._profile.least_searches and self._budget.steps_left > 0
-        now = Situation(len(self._evidence), may_answer=not (self._unproven or too_early))
         messages = self._dialect.opening(self._task, "\n\n".join(notes))
-        request = self._dialect.request(messages, now)
+        request = self._dialect.request(messages, len(self._evidence))
         limit = min(request.max_tokens or self._budget.tokens_left, self._budget.tokens_left)
         return replace(request, max_tokens=max(1, limit))
 
@@ -226,7 +230,7 @@ class Explorer:
         refined: Refined,
     ) -> None:
         texts = [_observation(outcome, refined.notes) for outcome in outcomes]
-        replies = self._dialect.reply(completion, texts or [turn.error or UNPROVEN])
+        replies = self._dialect.reply(completion, texts or [turn.error or ""])
         self._transcript.add(completion, replies)
         usage = completion.done.usage
         step = Step(
@@ -244,9 +248,12 @@ class Explorer:
 
     async def _ending(self, turn: Turn, outcomes: Sequence[Outcome]) -> Ending | None:
         """Whether the run is over after this turn: answered, or going nowhere."""
-        if turn.wants_answer:
-            return await self._answered(turn)
-        self._unproven = False
+        if turn.answer:
+            return Ending("answered", turn.answer)
+        if self._profile.checks and len(self._evidence):
+            drawn = await self.answer(Ending("answered"))
+            if not is_missing(drawn.text):
+                return Ending("answered", drawn=drawn)
         self._errors = self._errors + 1 if turn.error else 0
         self._repeats = self._repeats + 1 if any(o.repeated for o in outcomes) else 0
         failed = outcomes and all(o.action.error for o in outcomes) and not len(self._evidence)
@@ -256,16 +263,6 @@ class Explorer:
         if self._failures >= MOST_FAILURES:
             return Ending("tool_failed")
         return Ending("repetition") if self._repeats >= MOST_REPEATS else None
-
-    async def _answered(self, turn: Turn) -> Ending | None:
-        """The end, unless the facts turn out not to hold the answer: then the search goes on."""
-        if turn.answer:
-            return Ending("answered", turn.answer)
-        drawn = await self.answer(Ending("answered"))
-        if not is_missing(drawn.text):
-            return Ending("answered", drawn=drawn)
-        self._unproven = True
-        return None
 
 
 def _observation(outcome: Outcome, notes: Sequence[Note]) -> str:

@@ -19,7 +19,8 @@ class Profile:
     one JSON action, for models whose template or training has no tools.
     system: name of the prompt file. search, fetch, purpose: the names the model was trained on.
     opens_with_search: the first step searches the question itself, without asking the model.
-    least_searches: turns of the model before it may answer; small models answer too early.
+    checks: after each turn of the model an answer is drawn from the evidence, and the first that
+    the facts hold ends the run; small models cannot tell themselves when they know enough.
     hits, reads: results of a search that are shown, and that are read at once (see `Actions`).
     turn_tokens: most tokens of one turn. answer_tokens: tokens of evidence the final answer is
     drawn from.
@@ -33,7 +34,7 @@ class Profile:
     hits: int = 10
     reads: int = 0
     opens_with_search: bool = False
-    least_searches: int = 0
+    checks: bool = False
     thinking: bool | None = None
     sampling: SamplingParams | None = None
     search: str = "search"
@@ -61,7 +62,7 @@ PROFILES = {
         hits=0,
         reads=3,
         opens_with_search=True,
-        least_searches=1,
+        checks=True,
         thinking=False,
         sampling=GREEDY,
         answer_tokens=450,

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from edge_agent.chat.messages import (
     ChatRequest,
@@ -25,6 +25,8 @@ from edge_agent.tools.base import Page, SearchHit, Tool
 from edge_agent.tools.search import SearchChain
 from edge_agent.tools.toolbox import make_tools
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Says:
@@ -41,13 +43,15 @@ class Says:
 
 class FakeChat:
     """Implements Chat. Turns and pointings (requests that ask for "facts" or "relevant" numbers)
-    are answered apart: turns from the script, its last line for ever; pointings with the first
-    number allowed and `answer`.
+    are answered apart: turns from the script, pointings with the first number allowed and the next
+    of `answers`. The last of each list is said for ever.
     """
 
-    def __init__(self, script: Sequence[Says], answer: str = "the answer", n_ctx: int = 4000):
+    def __init__(
+        self, script: Sequence[Says], answers: Sequence[str] = ("the answer",), n_ctx: int = 4000
+    ):
         self.script = list(script)
-        self.answer = answer
+        self.answers = list(answers)
         self.name = "fake"
         self.n_ctx = n_ctx
         self.requests: list[ChatRequest] = []
@@ -114,14 +118,15 @@ class FakeChat:
         properties = dict((request.response_schema or {}).get("properties", {}))
         if "relevant" in properties:
             return Says(json.dumps({"relevant": [1]}))
-        if "facts" in properties:
+        if "facts" in properties and "query" not in properties:
             numbers = properties["facts"]["items"]["enum"][:1]
-            wrote = {
-                "facts": numbers,
-                **({"answer": self.answer} if "answer" in properties else {}),
-            }
-            return Says(json.dumps(wrote))
-        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+            answer = {"answer": _next(self.answers)} if "answer" in properties else {}
+            return Says(json.dumps({"facts": numbers, **answer}))
+        return _next(self.script)
+
+
+def _next(lines: list[T]) -> T:
+    return lines.pop(0) if len(lines) > 1 else lines[0]
 
 
 def _events(says: Says, n_prompt: int) -> list[Event]:
@@ -138,9 +143,9 @@ def _events(says: Says, n_prompt: int) -> list[Event]:
     return [*events, *calls, Done(reason, usage, ids, says.malformed)]  # type: ignore[arg-type]
 
 
-def action(name: str, thought: str = "I think.", **more: object) -> Says:
+def search(query: str, thought: str = "I think.") -> Says:
     """A turn of the json dialect."""
-    return Says(json.dumps({"facts": [1], "thought": thought, "action": name, **more}))
+    return Says(json.dumps({"facts": [1], "thought": thought, "query": query}))
 
 
 @dataclass

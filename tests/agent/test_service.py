@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -23,11 +23,12 @@ from edge_agent.agent.records import (
     Task,
 )
 from edge_agent.agent.service import AgentService
+from edge_agent.chat.messages import ChatRequest
 from edge_agent.errors import EngineCrashed, NotFound, RequestError
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
 
-from .fakes import HARBOUR, FakeChat, Says, World, action
+from .fakes import HARBOUR, FakeChat, Says, World, search
 
 PLAIN, HERMES = PROFILES["plain"], PROFILES["agentcpm"]
 QUESTION = "Who built the smack that carried the bell?"
@@ -37,6 +38,13 @@ QUESTION = "Who built the smack that carried the bell?"
 def store(tmp_path: Path) -> Iterator[RunStore]:
     with closing(open_journal(tmp_path / "journal.sqlite")) as journal:
         yield RunStore(journal)
+
+
+def asked(request: ChatRequest) -> Mapping[str, object]:
+    """The fields a constrained request asks for."""
+    schema = request.response_schema or {}
+    properties: Mapping[str, object] = schema.get("properties", {})
+    return properties
 
 
 def service(chat: FakeChat, store: RunStore, world: World, profile: Profile) -> AgentService:
@@ -60,7 +68,7 @@ async def outcome(
 
 
 async def test_a_run_answers_with_a_quote_that_stands_on_the_cited_page(store: RunStore) -> None:
-    chat = FakeChat([action("search", query="Thrift builder"), action("answer")], "Ane Pollock")
+    chat = FakeChat([search("Thrift builder")], ["Ane Pollock"])
     run = await outcome(chat, store)
     assert (run.status, run.reason, run.answer) == ("completed", "answered", "Ane Pollock")
     assert run.citations
@@ -69,19 +77,20 @@ async def test_a_run_answers_with_a_quote_that_stands_on_the_cited_page(store: R
 
 async def test_the_first_step_searches_the_question_itself_without_a_model(store: RunStore) -> None:
     world = World(HARBOUR)
-    chat = FakeChat([action("answer")])
+    chat = FakeChat([search("bell")])
     run = await outcome(chat, store, world=world)
-    assert world.searched == [QUESTION]
+    assert world.searched[0] == QUESTION
     assert set(world.read) <= set(HARBOUR)
-    assert len(world.read) >= 2
+    assert len(run.steps[0].notes) >= 2
     assert run.steps[0].completion_tokens == 0
 
 
 async def test_prompt_n_and_what_was_generated_begin_prompt_n_plus_1(store: RunStore) -> None:
-    turns = [action("search", query=query) for query in ("market", "Pollock", "Mondays")]
-    chat = FakeChat([*turns, action("answer")])
+    turns = [search(query) for query in ("market", "Pollock", "Mondays")]
+    chat = FakeChat(turns, ["not found"] * 2 + ["fish"])
     await outcome(chat, store)
-    prompts = chat.prompts[:4]
+    prompts = [p for p, r in zip(chat.prompts, chat.requests, strict=True) if "query" in asked(r)]
+    assert len(prompts) == 3
     for before, after in pairwise(prompts):
         assert after[: len(before)] == before
         assert len(after) > len(before)
@@ -90,28 +99,29 @@ async def test_prompt_n_and_what_was_generated_begin_prompt_n_plus_1(store: RunS
 async def test_raw_page_text_never_enters_the_window(store: RunStore) -> None:
     noise = " ".join(f"Sentence {i} is about nothing at all." for i in range(3000))
     world = World({"http://h/bell": f"The bell was carried here. {noise}"})
-    chat = FakeChat([action("answer")], n_ctx=2000)
+    chat = FakeChat([search("bell")], n_ctx=2000)
     run = await outcome(chat, store, world=world)
     assert run.reason == "answered"
     assert max(len(prompt) for prompt in chat.prompts) < 900
 
 
 @pytest.mark.parametrize(
-    ("limits", "reason"),
-    [(Limits(steps=3), "steps_limit"), (Limits(tokens=6), "token_limit")],
+    ("limits", "turns", "reason"),
+    [(Limits(steps=3), 2, "steps_limit"), (Limits(tokens=6), 1, "token_limit")],
 )
 async def test_a_budget_ends_the_run_with_an_answer_from_the_evidence(
-    store: RunStore, limits: Limits, reason: str
+    store: RunStore, limits: Limits, turns: int, reason: str
 ) -> None:
     pages = {f"http://h/{i}": f"Smack number {i} carried a bell." for i in range(40)}
-    script = [action("search", query=f"smack carried{i} word{i}") for i in range(40)]
-    run = await outcome(FakeChat(script), store, world=World(pages), limits=limits)
-    assert (run.status, run.reason, run.answer) == ("completed", reason, "the answer")
+    script = [search(f"smack carried{i} word{i}") for i in range(40)]
+    chat = FakeChat(script, ["not found"] * turns + ["a bell"])
+    run = await outcome(chat, store, world=World(pages), limits=limits)
+    assert (run.status, run.reason, run.answer) == ("completed", reason, "a bell")
     assert run.citations
 
 
 async def test_the_clock_ends_a_silent_model(store: RunStore) -> None:
-    chat = FakeChat([replace(action("answer"), wait_s=60)])
+    chat = FakeChat([replace(search("bell"), wait_s=60)])
     run = await outcome(chat, store, limits=Limits(seconds=1.0))
     assert run.reason == "time_limit"
     assert run.answer == "the answer"
@@ -119,22 +129,22 @@ async def test_the_clock_ends_a_silent_model(store: RunStore) -> None:
 
 
 async def test_a_model_that_only_repeats_itself_is_stopped(store: RunStore) -> None:
-    run = await outcome(FakeChat([action("search", query="bell")]), store)
+    run = await outcome(FakeChat([search("bell")], ["not found"]), store)
     assert run.reason == "repetition"
     assert len(run.steps) < 10
-    assert run.answer == "the answer"
+    assert run.answer == "not found"
 
 
 async def test_a_search_that_is_down_ends_honestly(store: RunStore) -> None:
     world = World(HARBOUR, search_error="the engine is down")
-    run = await outcome(FakeChat([action("search", query="x y z")]), store, world=world)
+    run = await outcome(FakeChat([search("x y z")]), store, world=world)
     assert (run.status, run.reason) == ("failed", "tool_failed")
     assert "the engine is down" in run.answer
     assert run.citations == ()
 
 
 async def test_nothing_found_is_said_not_invented(store: RunStore) -> None:
-    script = [action("search", query=f"query{i}") for i in range(20)]
+    script = [search(f"query{i}") for i in range(20)]
     run = await outcome(FakeChat(script), store, world=World({}), limits=Limits(steps=4))
     assert (run.answer, run.citations) == ("not found", ())
     assert run.reason == "steps_limit"
@@ -148,15 +158,15 @@ async def test_a_crashed_engine_ends_the_run_not_the_service(store: RunStore) ->
 
 
 async def test_turns_that_cannot_be_read_end_in_format_error(store: RunStore) -> None:
-    run = await outcome(FakeChat([Says('{"thought": "on and on', length=True)]), store)
-    assert run.reason == "format_error"
-    assert run.answer == "the answer"
+    broken = Says('{"thought": "on and on', length=True)
+    run = await outcome(FakeChat([broken], ["not found"] * 3 + ["210"]), store)
+    assert (run.reason, run.answer) == ("format_error", "210")
 
 
 async def test_a_crowded_window_is_folded_and_the_run_goes_on(store: RunStore) -> None:
     pages = {f"http://h/{i}": f"Smack {i} carried a bell. " + "word " * 60 for i in range(60)}
-    script = [action("search", query=f"smack carried{i} word{i}") for i in range(30)]
-    chat = FakeChat([*script, action("answer")], n_ctx=1500)
+    script = [search(f"smack carried{i} word{i}") for i in range(30)]
+    chat = FakeChat(script, ["not found"] * 30 + ["many"], n_ctx=1500)
     run = await outcome(chat, store, world=World(pages), limits=Limits(steps=40))
     assert run.reason == "answered"
     assert max(len(prompt) for prompt in chat.prompts) < 1500
@@ -203,7 +213,7 @@ async def test_venus_is_asked_with_the_names_it_was_trained_on(store: RunStore) 
 
 
 async def test_everything_is_in_the_journal_as_it_happens(store: RunStore) -> None:
-    chat = FakeChat([action("search", query="Thrift builder"), action("answer")])
+    chat = FakeChat([search("Thrift builder")])
     agent = service(chat, store, World(HARBOUR), PLAIN)
     events: list[RunEvent] = []
     async for event in agent.stream(Task(QUESTION)):
@@ -223,7 +233,7 @@ async def test_everything_is_in_the_journal_as_it_happens(store: RunStore) -> No
 
 
 async def test_closing_the_stream_cancels_the_run_and_journals_that(store: RunStore) -> None:
-    chat = FakeChat([replace(action("answer"), wait_s=60)])
+    chat = FakeChat([replace(search("bell"), wait_s=60)])
     stream = service(chat, store, World(HARBOUR), PLAIN).stream(Task(QUESTION))
     started = await anext(stream)
     assert isinstance(started, RunStarted)
@@ -262,7 +272,7 @@ async def test_closing_right_after_the_start_is_journalled_too(store: RunStore) 
 
 async def test_a_journal_that_fails_does_not_swallow_the_end_of_the_run(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "journal.sqlite")
-    stream = service(FakeChat([action("answer")]), RunStore(journal), World(HARBOUR), PLAIN).stream(
+    stream = service(FakeChat([search("bell")]), RunStore(journal), World(HARBOUR), PLAIN).stream(
         Task(QUESTION)
     )
     await anext(stream)
@@ -276,3 +286,17 @@ async def test_a_defect_ends_the_run_with_a_sentence(store: RunStore) -> None:
     run = await outcome(FakeChat([Says(error=ZeroDivisionError())]), store)
     assert (run.status, run.reason) == ("failed", "env_error")
     assert "ZeroDivisionError" in run.answer
+
+
+async def test_a_page_named_in_the_task_is_read_in_the_first_step(store: RunStore) -> None:
+    world = World(HARBOUR)
+    agent = service(FakeChat([search("Pollock")]), store, world, PLAIN)
+    run = await agent.run(Task("Who is named on http://h/thrift?"))
+    assert world.read[0] == "http://h/thrift"
+    assert run.steps[0].actions[0].tool == "fetch_url"
+
+
+async def test_the_first_answer_that_the_facts_hold_ends_the_run(store: RunStore) -> None:
+    script = [search("Thrift builder"), search("Mondays market"), search("fish")]
+    run = await outcome(FakeChat(script, ["not found", "Ane Pollock"]), store)
+    assert (run.answer, run.reason, len(run.steps)) == ("Ane Pollock", "answered", 3)
