@@ -1,4 +1,4 @@
-"""Settings, read once: flags over environment (EDGE_AGENT_*) over the settings file over defaults."""
+"""Settings, read once: flags over EDGE_AGENT_* variables over the settings file over defaults."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     parallel: int = Field(0, ge=0, le=64, description="sequences at once; 0 chooses")
     batch_size: int = Field(0, ge=0, description="tokens per decode call; 0 chooses")
     threads: int = Field(0, ge=0, description="decode threads; 0 chooses")
-    n_gpu_layers: int = Field(-2, ge=-2, description="layers on the accelerator; -1 all, -2 chooses")
+    n_gpu_layers: int = Field(
+        -2, ge=-2, description="layers on the accelerator; -1 all, -2 chooses"
+    )
     kv_type: Literal["f16", "q8_0"] = "f16"
 
     # defaults of a request, over the model card's

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "catalog": {"errors", "config"},
     "engine": {"errors", "config"},
+    "bench": {"engine", "chat", "errors", "config"},
     "chat": {"engine", "errors", "config"},
     "store": {"errors"},
     "tools": {"store", "errors", "config"},
@@ -25,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"agent", "chat", "store", "tools", "engine.params", "errors", "config"},
     "cli": {
         "agent",
+        "bench",
         "catalog",
         "chat",
         "config",

@@ -26,7 +26,7 @@ class Guard:
 
     def is_new_query(self, query: str) -> bool:
         """Whether no near-equal query was asked; a new one is remembered."""
-        bag = frozenset(words(query))
+        bag = frozenset(words(query) or query.split())  # a query of little words is still one
         if not bag or any(_similarity(bag, known) >= SAME_QUERY for known in self._queries):
             return False
         self._queries.append(bag)

@@ -64,7 +64,7 @@ class Call:
         return json.dumps(self.arguments, ensure_ascii=False)
 
 
-class NotACall(ValueError):  # noqa: N818
+class NotACall(ValueError):
     """`meant` says whether a call seems to have been meant; str() is the reason."""
 
     def __init__(self, reason: str, meant: bool) -> None:

@@ -76,18 +76,18 @@ def _check(grammar: str, tools: Sequence[ToolSpec], schema: Mapping[str, Any] | 
         check_grammar(grammar)
     except GrammarError:
         for tool in tools:
-            _check_schema(tool.parameters, f"The parameters of tool {tool.name!r}")
+            _check_schema(tool.parameters, f"The parameters of tool {tool.name!r}", "tools")
         if schema is not None:
-            _check_schema(schema, "The JSON schema of response_format")
+            _check_schema(schema, "The JSON schema of response_format", "response_format")
         raise
 
 
-def _check_schema(schema: Mapping[str, Any], what: str) -> None:
+def _check_schema(schema: Mapping[str, Any], what: str, param: str) -> None:
     try:
         check_grammar(f"start: {_json(schema)}")
     except GrammarError as error:
-        reason = str(error).split("\n")[0].partition("honoured: ")[2]
-        raise GrammarError(f"{what} cannot be honoured: {reason}") from None
+        reason = str(error).partition("honoured: ")[2]
+        raise GrammarError(f"{what} cannot be honoured: {reason}", param) from None
 
 
 def _quoted(text: str) -> str:

@@ -159,18 +159,21 @@ class Chat(Protocol):
         ...
 
     def prepare(self, request: ChatRequest) -> Prompt:
-        """Everything that can fail before generation: ContextOverflow, GrammarError, RequestError."""
+        """All that can fail before generation: ContextOverflow, GrammarError, RequestError."""
         ...
 
     def extend(
-        self, prompt: Prompt, generated: tuple[int, ...], messages: tuple[Message, ...],
+        self,
+        prompt: Prompt,
+        generated: tuple[int, ...],
+        messages: tuple[Message, ...],
         request: ChatRequest,
     ) -> Prompt:
         """The next prompt of a transcript: prompt.ids + generated + what the template puts around
         `messages` (tool results that follow the generated assistant turn) + the opening of the next
         assistant turn. prompt.ids + generated is a prefix of the result, so nothing is recomputed.
-        `request` gives tools, tool_choice, sampling, limits of the next generation; its messages are
-        not rendered again."""
+        `request` gives tools, tool_choice, sampling and limits of the next generation; its messages
+        are not rendered again."""
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:

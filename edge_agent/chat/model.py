@@ -135,6 +135,13 @@ class ChatModel:
     def _sampling_of(self, request: ChatRequest) -> SamplingParams:
         """The request's sampling; with tools it must not call, the call token is banned."""
         sampling = request.sampling or self._sampling
+        n_vocab = self._engine.info.n_vocab
+        foreign = [token for token, _ in sampling.logit_bias if not 0 <= token < n_vocab]
+        if foreign:
+            raise RequestError(
+                f"logit_bias: {foreign[0]} is not a token id of this model, which has {n_vocab}.",
+                "logit_bias",
+            )
         token = self._vocab.token_id(CALL_OPEN)
         if token is None or not request.tools or request.tool_choice != "none":
             return sampling

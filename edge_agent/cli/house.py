@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from edge_agent.catalog.pull import pull
 from edge_agent.chat.model import ChatModel
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.vocab import Vocab
+from edge_agent.cli.reach import Reach
 from edge_agent.config import Settings
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import SamplingParams
@@ -31,7 +31,6 @@ from edge_agent.store.runs import RunStore
 from edge_agent.tools.base import SearchProvider, Tool
 from edge_agent.tools.browse import Browser
 from edge_agent.tools.embed import Embedder
-from edge_agent.tools.library import Library
 from edge_agent.tools.search import DuckDuckGoSearch, SearchChain, SearxngSearch
 from edge_agent.tools.toolbox import make_tools
 from edge_agent.tools.web import WebClient
@@ -41,13 +40,13 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """What the agent of this house can reach: libraries by name, and the web."""
+class Fetched:
+    """What is on the device and can be loaded; no embedder when its model could not be had."""
 
-    libraries: Mapping[str, Library]
-    search_urls: tuple[str, ...]
-    web_search: bool
-    allow_hosts: tuple[str, ...]
+    model: Choice
+    path: Path
+    embedder: Embedder | None
+    catalog: Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,44 +62,56 @@ class House:
     catalog: Catalog
 
 
+def fetch(settings: Settings, say: Say, progress: Progress) -> Fetched:
+    """Choose a model and bring it here with the embedding model; blocks while it downloads.
+
+    Called before there is an event loop, so that Ctrl-C ends a download at once. `say` hears one
+    line per thing a person should know. Raises any of errors.py.
+    """
+    catalog = Catalog.load(settings.models_dir)
+    memory = Machine.here().available_bytes
+    choice = choose(settings.model, settings.models_dir, catalog, memory)
+    say(choice.reason)
+    path = _model_path(choice, settings, progress)
+    return Fetched(choice, path, _embedder(settings, catalog, say, progress), catalog)
+
+
 @asynccontextmanager
 async def open_house(
     settings: Settings, reach: Reach, say: Say, progress: Progress
 ) -> AsyncIterator[House]:
-    """Choose, pull and load a model, and build the agent. Everything is closed at the end.
+    """`fetch`, then `furnish`."""
+    fetched = await asyncio.to_thread(fetch, settings, say, progress)
+    async with furnish(fetched, settings, reach, say) as house:
+        yield house
 
-    `say` hears one line per thing a person should know. Raises any of errors.py.
-    """
-    catalog = Catalog.load(settings.models_dir)
-    machine = Machine.here()
-    choice = await asyncio.to_thread(
-        choose, settings.model, settings.models_dir, catalog, machine.available_bytes
-    )
-    say(choice.reason)
-    path = await asyncio.to_thread(_fetched, choice, settings, progress)
-    shape = _shape(read_gguf(path))
-    planned = plan(shape, machine, _wishes(settings))
+
+@asynccontextmanager
+async def furnish(
+    fetched: Fetched, settings: Settings, reach: Reach, say: Say
+) -> AsyncIterator[House]:
+    """Load the model and build the agent. Everything is closed at the end. Raises any error."""
+    choice, path = fetched.model, fetched.path
+    planned = plan(_shape(read_gguf(path)), Machine.here(), _wishes(settings))
     say(f"Loading {path.name}: {planned.reason}.")
     async with AsyncExitStack() as stack:
         engine = EngineClient(planned.spec, say)
         stack.push_async_callback(engine.close)
         await engine.start()
         chat = _chat(settings, choice, path, engine)
-        embedder = await asyncio.to_thread(_embedder, settings, catalog, say, progress)
         journal = open_journal(settings.data_dir / "journal.sqlite")
         stack.callback(journal.close)
         web = await stack.enter_async_context(WebClient(allow_hosts=reach.allow_hosts))
-        tools_for = ToolsFor(reach, web, PageStore(journal))
         agent = AgentService(
             chat,
             profile(choice.card.profile if choice.card else DEFAULT_PROFILE),
-            tools_for,
+            ToolsFor(reach, web, PageStore(journal)),
             RunStore(journal),
-            embedder,
+            fetched.embedder,
             frozenset(names_of(settings, choice, path)),
         )
         sampling = _sampling(settings, choice.card)
-        yield House(choice, path, chat, agent, engine, sampling, catalog)
+        yield House(choice, path, chat, agent, engine, sampling, fetched.catalog)
 
 
 class ToolsFor:
@@ -129,21 +140,13 @@ class ToolsFor:
         return providers
 
 
-def library_at(name: str, folder: Path, settings: Settings, base_url: str | None = None) -> Library:
-    """A library over a folder, indexed in the cache; the index follows the folder."""
-    where = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    index = settings.cache_dir / "libraries" / f"{where}.sqlite"
-    index.parent.mkdir(parents=True, exist_ok=True)
-    return Library(name, folder, index, base_url)
-
-
 def names_of(settings: Settings, choice: Choice, path: Path) -> tuple[str, ...]:
     """By what names clients may ask for the model; the first is its own."""
     names = (settings.alias, choice.name, path.stem, path.name, settings.model)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _fetched(choice: Choice, settings: Settings, progress: Progress) -> Path:
+def _model_path(choice: Choice, settings: Settings, progress: Progress) -> Path:
     if choice.path is not None:
         return choice.path
     if choice.card is None:
@@ -178,7 +181,8 @@ def _chat(settings: Settings, choice: Choice, path: Path, engine: EngineClient) 
 
 def _sampling(settings: Settings, card: Card | None) -> SamplingParams:
     base = SamplingParams().with_(**(card.sampling if card else {}))
-    return base.with_(temperature=settings.temp, seed=settings.seed)
+    seed = None if settings.seed == -1 else settings.seed  # -1 is llama-server's word for any
+    return base.with_(temperature=settings.temp, seed=seed)
 
 
 def _wishes(settings: Settings) -> Wishes:

@@ -1,16 +1,24 @@
-"""A house behind HTTP."""
+"""`edge-agent serve`: a house behind HTTP."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from edge_agent.cli.house import House, names_of
+import typer
+
+from edge_agent.cli.house import House, fetch, furnish, names_of
+from edge_agent.cli.options import CtxSize, Libraries, Model, SearchUrls, Seed, Threads
+from edge_agent.cli.reach import Reach, reach_of
+from edge_agent.cli.show import Bar
+from edge_agent.cli.terminal import guarded, say, settings_of, stderr
 from edge_agent.config import Settings
 from edge_agent.engine.client import EngineClient, State
 from edge_agent.server.app import create_app
-from edge_agent.server.serve import serve
+from edge_agent.server.serve import bind
+from edge_agent.server.serve import serve as serve_app
 from edge_agent.server.services import Defaults, EngineHealth, ServedModel, Services
 
 HEALTH: dict[State, Literal["ok", "loading", "restarting", "failed"]] = {
@@ -20,15 +28,110 @@ HEALTH: dict[State, Literal["ok", "loading", "restarting", "failed"]] = {
     "failed": "failed",
     "closed": "failed",
 }
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on; 0.0.0.0 is open to the whole network."),
+]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
+Parallel = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        "-np",
+        help="Sequences that decode at once; each request then gets its share of --ctx-size.",
+    ),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", "-b", help="Most tokens computed in one step.")
+]
+ApiKey = Annotated[
+    list[str] | None,
+    typer.Option("--api-key", help="A key clients must send, or several with commas between."),
+]
+Alias = Annotated[str | None, typer.Option("--alias", "-a", help="The model's name for clients.")]
+TemplateFile = Annotated[
+    Path | None,
+    typer.Option("--chat-template-file", help="A jinja file instead of the model's own template."),
+]
+GpuLayers = Annotated[
+    int | None,
+    typer.Option("--n-gpu-layers", "-ngl", help="Layers on the accelerator; -1 is all of them."),
+]
+Temp = Annotated[
+    float | None, typer.Option("--temp", help="Temperature where a request names none.")
+]
+Predict = Annotated[
+    int | None,
+    typer.Option(
+        "--n-predict",
+        "-n",
+        "--predict",
+        help="Most tokens of an answer where a request names no limit; -1 fills the window.",
+    ),
+]
 
 
-async def serve_house(
-    house: House, settings: Settings, listening: socket.socket, say: Callable[[str], None]
+def serve(
+    model: Model = None,
+    host: Host = None,
+    port: Port = None,
+    ctx_size: CtxSize = None,
+    parallel: Parallel = None,
+    batch_size: BatchSize = None,
+    threads: Threads = None,
+    api_key: ApiKey = None,
+    alias: Alias = None,
+    chat_template_file: TemplateFile = None,
+    n_gpu_layers: GpuLayers = None,
+    seed: Seed = None,
+    temp: Temp = None,
+    n_predict: Predict = None,
+    library: Libraries = None,
+    search: SearchUrls = None,
 ) -> None:
+    """Serve the OpenAI API and /agent/run. Flags mean what llama-server's mean."""
+    settings = settings_of(
+        model=model,
+        host=host,
+        port=port,
+        ctx_size=ctx_size,
+        parallel=parallel,
+        batch_size=batch_size,
+        threads=threads,
+        api_key=tuple(k for keys in api_key or [] for k in keys.split(",") if k) or None,
+        alias=alias,
+        chat_template_file=chat_template_file,
+        n_gpu_layers=n_gpu_layers,
+        seed=seed,
+        temp=temp,
+        n_predict=n_predict,
+    )
+
+    def work() -> None:
+        reach = reach_of(settings, library or [], search or [])
+        with bind(settings.host, settings.port) as listening:
+            _serve(settings, reach, listening)
+
+    guarded(work)
+
+
+def _serve(settings: Settings, reach: Reach, listening: socket.socket) -> None:
+    with Bar(stderr()) as bar:
+        fetched = fetch(settings, say, bar)
+
+    async def work() -> None:
+        async with furnish(fetched, settings, reach, say) as house:
+            await serve_house(house, settings, listening)
+
+    asyncio.run(work())
+
+
+async def serve_house(house: House, settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal ends it."""
-    app = create_app(services_of(house, settings))
-    await serve(
-        app, listening=listening, on_ready=lambda url: say(f"{house.chat.name} answers at {url}")
+    await serve_app(
+        create_app(services_of(house, settings)),
+        listening=listening,
+        on_ready=lambda url: say(f"{house.chat.name} answers at {url}"),
     )
 
 

@@ -48,7 +48,6 @@ class Bar:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Bar:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -61,6 +60,8 @@ class Bar:
 
     def __call__(self, step: Step) -> None:
         """See `catalog.progress.Progress`."""
+        if not self._tasks:
+            self._progress.start()  # not before: an empty bar leaves an empty line
         if step.what not in self._tasks:
             for task in self._tasks.values():
                 self._progress.update(task, visible=False)

@@ -103,6 +103,12 @@ class PrefixCache:
     def ids(self, index: int) -> Ids:
         return self._slots[index].ids
 
+    def n_new(self, tokens: Sequence[int]) -> int:
+        """Cells that `tokens` would take beside those that busy slots hold already."""
+        prompt = np.asarray(tokens, np.int32)
+        busy = (common_prefix(slot.ids, prompt) for slot in self._slots if slot.busy)
+        return len(prompt) - max(busy, default=0)
+
     def acquire(self, tokens: Sequence[int]) -> tuple[int, int] | None:
         """A slot for `tokens` and how many of them it holds already; None when all are busy.
 

@@ -6,32 +6,18 @@ import asyncio
 import contextlib
 import itertools
 import signal
-import socket
-import sys
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from edge_agent.engine.child import BAD_KERNEL, Child
 from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
-from edge_agent.engine.pipe import (
-    AskStats,
-    Cancel,
-    Load,
-    LoadFailed,
-    Output,
-    Ready,
-    Stats,
-    Submit,
-    frame,
-    read,
-)
+from edge_agent.engine.pipe import AskStats, Cancel, LoadFailed, Output, Ready, Stats, Submit
 from edge_agent.errors import EdgeAgentError, EngineCrashed, ModelLoadError
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the n-th restart in a row
 STABLE_S = 60.0  # an engine that lived this long counts as healthy again
-STDERR_LINES = 12  # of a dead engine, kept for the sentence that says why
-STOP_S = 5.0
+CLOSED = "The engine was closed."
 
 State = Literal["loading", "ready", "restarting", "failed", "closed"]
 
@@ -50,6 +36,7 @@ class EngineClient:
     """An engine process that is started, watched, and started again when it dies.
 
     Requests in flight when it dies end in EngineCrashed; those that come while it restarts wait.
+    When it cannot be loaded again they get the reason at once, and loading is tried again later.
     """
 
     def __init__(
@@ -60,20 +47,23 @@ class EngineClient:
         self._backoff_s = restart_s
         self._ids = itertools.count(1)
         self._streams: dict[int, asyncio.Queue[Any]] = {}
-        self._writer: asyncio.StreamWriter | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._child: Child | None = None
         self._info: ModelInfo | None = None
         self._ready = asyncio.Event()
         self._failure: EdgeAgentError | None = None
         self._restarts = 0
         self._state: State = "loading"
         self._keeper: asyncio.Task[None] | None = None
-        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
 
     async def start(self) -> None:
         """Start the process and wait until the model answers; raises ModelLoadError."""
         self._keeper = asyncio.create_task(self._keep())
         await self._until_ready()
+
+    @property
+    def spec(self) -> LoadSpec:
+        """How the engine is loaded, which may be more careful than what was asked for."""
+        return self._spec
 
     @property
     def info(self) -> ModelInfo:
@@ -85,7 +75,7 @@ class EngineClient:
     @property
     def status(self) -> EngineStatus:
         detail = str(self._failure) if self._failure and self._state != "ready" else ""
-        pid = self._process.pid if self._process and self._state == "ready" else None
+        pid = self._child.pid if self._child and self._state == "ready" else None
         return EngineStatus(self._state, detail, self._restarts, pid)
 
     async def submit(
@@ -123,14 +113,15 @@ class EngineClient:
         return counts
 
     async def close(self) -> None:
-        """End the process; requests in flight end in EngineCrashed."""
-        self._state = "closed"
+        """End the process; requests in flight or waiting end in EngineCrashed."""
+        self._state, self._failure = "closed", EngineCrashed(CLOSED)
+        self._ready.set()
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
         await self._reap()
-        self._fail_streams(EngineCrashed("The engine was closed."))
+        self._fail_streams(self._failure)
 
     def _open(self) -> tuple[int, asyncio.Queue[Any]]:
         id = next(self._ids)
@@ -138,63 +129,61 @@ class EngineClient:
         return id, self._streams[id]
 
     def _send(self, message: Any) -> None:
-        # a write to an engine that just died is not an error here: its streams are failed when
-        # the reader sees the end of the pipe
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(frame(message))
+        # what is sent to an engine that just died is answered by failing all streams
+        if self._child is not None:
+            self._child.send(message)
 
     async def _until_ready(self) -> None:
+        if self._keeper is None and self._state != "closed":
+            raise EngineCrashed("The engine has not been started: await start() first.")
         await self._ready.wait()
         if self._state in ("failed", "closed"):
-            raise self._failure or EngineCrashed("The engine was closed.")
+            raise self._failure or EngineCrashed(CLOSED)
 
     async def _keep(self) -> None:
-        """Run engine after engine until one cannot be loaded or the client is closed."""
+        """Run engine after engine until the client is closed or the first one cannot be loaded."""
         failures, loop = 0, asyncio.get_running_loop()
         while True:
             began = loop.time()
             try:
-                await self._run_one()
+                self._lost(await self._run_one())
             except ModelLoadError as error:
-                return self._give_up(error)
+                self._give_up(error)
+                if self._info is None:
+                    return None
+            except Exception as error:  # a keeper that died silently would let requests wait
+                return self._give_up(EngineCrashed(f"The engine could not be kept: {error!r}."))
+            finally:
+                await self._reap()
             failures = 1 if loop.time() - began > STABLE_S else failures + 1
-            await self._reap()
-            self._lost(await self._explain())
             await asyncio.sleep(self._backoff_s[min(failures, len(self._backoff_s)) - 1])
 
-    async def _run_one(self) -> None:
-        """One life of the process: returns when the pipe ends."""
-        reader = await self._spawn()
+    async def _run_one(self) -> str:
+        """One life of the process; returns how it ended. Raises ModelLoadError."""
+        child = await self._load()
+        while (message := await child.read()) is not None:
+            self._deliver(message)
+        await child.reap()
+        return child.explain()
+
+    async def _load(self) -> Child:
+        """A process that has loaded the model and computed its first tokens."""
+        while True:
+            child = self._child = await self._spawn()
+            first = await child.read()
+            if isinstance(first, Ready):
+                self._on_ready(first)
+                return child
+            if isinstance(first, LoadFailed):
+                raise ModelLoadError(first.message)
+            await child.reap()
+            self._died_loading(child)
+
+    async def _spawn(self) -> Child:
         try:
-            first = await read(reader)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            await self._reap()
-            return await self._died_loading()
-        if isinstance(first, LoadFailed):
-            raise ModelLoadError(first.message)
-        self._on_ready(first)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                self._deliver(await read(reader))
-
-    async def _spawn(self) -> asyncio.StreamReader:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "edge_agent.engine.process", str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-        self._stderr.clear()
-        self._errors = asyncio.create_task(self._keep_stderr(self._process))
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        self._send(Load(self._spec))
-        return reader
-
-    async def _keep_stderr(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            self._stderr.append(line.decode(errors="replace").rstrip())
+            return await Child.spawn(self._spec)
+        except OSError as error:
+            raise ModelLoadError(f"The engine process could not be started: {error}.") from error
 
     def _on_ready(self, message: Ready) -> None:
         self._info, self._failure, self._state = message.info, None, "ready"
@@ -205,26 +194,21 @@ class EngineClient:
         if items is not None:
             items.put_nowait(message.item if isinstance(message, Output) else message.counts)
 
-    async def _died_loading(self) -> None:
-        """A crash before the first token is most often a kernel this processor cannot run."""
-        why = await self._explain()
-        if not self._spec.use_extra_bufts:
+    def _died_loading(self, child: Child) -> None:
+        """Choose kernels that every processor has, where that may help, or say what happened."""
+        why = child.explain()
+        if child.signal == signal.SIGKILL:
+            why = (
+                f"{why} Most often that is the system, out of memory: close other programs, or "
+                "use a smaller --ctx-size or a smaller model."
+            )
+        if child.signal not in BAD_KERNEL or not self._spec.use_extra_bufts:
             raise ModelLoadError(f"{self._spec.path} could not be loaded. {why}")
         self._spec = replace(self._spec, use_extra_bufts=False)
         self._notice(
             f"{why} Trying again without llama.cpp's repacked CPU kernels (slower): rebuild "
             "llama-cpp-python with -mno-amx-tile -mno-amx-int8 -mno-amx-bf16 to have them."
         )
-
-    async def _explain(self) -> str:
-        """One sentence on how the process ended."""
-        code = self._process.returncode if self._process else None
-        if code is None or code >= 0:
-            how = f"with exit code {code}"
-        else:
-            how = f"of signal {signal.Signals(-code).name}"
-        last = f" (last words: {self._stderr[-1]})" if self._stderr else ""
-        return f"The engine process died {how}{last}."
 
     def _lost(self, why: str) -> None:
         self._restarts += 1
@@ -234,7 +218,9 @@ class EngineClient:
         self._notice(str(self._failure))
         self._fail_streams(self._failure)
 
-    def _give_up(self, error: ModelLoadError) -> None:
+    def _give_up(self, error: EdgeAgentError) -> None:
+        if self._info is not None:
+            self._notice(str(error))
         self._failure, self._state = error, "failed"
         self._ready.set()
         self._fail_streams(error)
@@ -244,16 +230,6 @@ class EngineClient:
             items.put_nowait(error)
 
     async def _reap(self) -> None:
-        """Close our end, which ends the process, and collect it."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        process = self._process
-        if process is None:
-            return
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S)
-        except asyncio.TimeoutError:
-            process.kill()
-            await process.wait()
-        await self._errors
+        if self._child is not None:
+            await self._child.reap()
+            self._child = None

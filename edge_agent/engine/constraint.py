@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,28 @@ def check_grammar(grammar: str) -> None:
     """Raise GrammarError when llguidance cannot honour `grammar` (Lark text or its JSON form)."""
     is_error, messages = LLMatcher.validate_grammar_with_warnings(grammar)
     if is_error:
-        raise GrammarError(f"The grammar or schema cannot be honoured: {messages[0]}")
+        raise GrammarError(f"The grammar or schema cannot be honoured: {_reason(messages[0])}.")
+
+
+def _reason(message: str) -> str:
+    """llguidance's message as one line, without the excerpt of a grammar that no client wrote."""
+    lines = [line.strip() for line in message.split("\n   1 | ")[0].splitlines() if line.strip()]
+    first = re.sub(r"^at \d+\(\d+\): (failed to compile JSON schema: )?", "", lines[0])
+    detail = next((line for line in lines[1:] if line.startswith("error: ")), "")
+    return f"{first.rstrip(':.')}{detail and ': '}{detail.removeprefix('error: ')}"
 
 
 def tokenizer_of(vocab: Any) -> LLTokenizer:
-    """llguidance's tokenizer over a llama.cpp vocabulary; takes about a second at 152k tokens."""
-    return lltokenizer_from_vocab(vocab)
+    """llguidance's tokenizer over a llama.cpp vocabulary; takes about a second at 152k tokens.
+
+    Raises GrammarError when it cannot read the vocabulary.
+    """
+    try:
+        return lltokenizer_from_vocab(vocab)
+    except Exception as error:
+        raise GrammarError(
+            f"Grammars and schemas cannot be used with this model's vocabulary: {error}."
+        ) from error
 
 
 class Constraint:
@@ -34,7 +51,9 @@ class Constraint:
 
     def _raise_error(self) -> None:
         if self._matcher.is_error():
-            raise GrammarError(f"The grammar cannot be followed: {self._matcher.get_error()}")
+            kind = self._matcher.get_error().partition("\n")[0]
+            why = "no text satisfies it" if kind == "NoExtensionBias" else kind
+            raise GrammarError(f"The grammar or schema cannot be followed: {why}.")
 
     def apply(self, logits: NDArray[np.float32]) -> None:
         """Write -inf over every token the grammar does not allow next."""

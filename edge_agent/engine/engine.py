@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
+from edge_agent.engine.brake import Brake
 from edge_agent.engine.cache import PrefixCache
+from edge_agent.engine.check import check_request
 from edge_agent.engine.constraint import Constraint, tokenizer_of
 from edge_agent.engine.llama import Llama, Span
 from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
 from edge_agent.engine.scheduler import Scheduler, Share
 from edge_agent.engine.sequence import Sequence
-from edge_agent.errors import ContextOverflow, EdgeAgentError, RequestError
+from edge_agent.errors import EdgeAgentError
 
 Item: TypeAlias = Tokens | Finished | EdgeAgentError
 WARM_UP_TOKENS = 40  # enough for the matrix kernels of a prefill, not only those of a decode
+RANDOM_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: not a seed, but the wish for any
+GRAMMAR_WAIT_S = 0.005  # how long a step with nothing to compute waits for a grammar
+BRAKE_TOKENS = 8  # a step that computes fewer of a cancelled prompt is not worth breaking off
 
 
 class Engine:
@@ -30,9 +35,11 @@ class Engine:
     ) -> None:
         n_slots = spec.n_parallel * 2 + 2  # as many parked prefixes as sequences, and two more
         self._llama = Llama(spec, n_slots, log)
+        self.brake = Brake(self._llama.abort)
         self._push = push
         self._cache = PrefixCache(self._llama, self._llama.info.n_ctx, n_slots)
         self._scheduler = Scheduler(self._cache, spec.n_parallel, spec.n_batch)
+        self._n_batch = spec.n_batch
         self._sequences: dict[int, Sequence] = {}
         # llguidance's tokenizer takes a second to build and grammars some milliseconds: elsewhere
         self._compiler = ThreadPoolExecutor(1, "grammar")
@@ -49,26 +56,28 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compute a few tokens: a processor that this build cannot serve shows it here."""
-        for n in (WARM_UP_TOKENS, 1):
+        for n in (min(WARM_UP_TOKENS, self._n_batch), 1):
             self._llama.decode([Span(0, 0, [0] * n, output=True)])
             self._llama.truncate(0, 0)
 
     def submit(self, id: int, prompt: list[int], params: GenerateParams) -> None:
         """Queue a generation; raises ContextOverflow, EngineBusy or RequestError."""
-        if not prompt:
-            raise RequestError("The prompt is empty: send at least one token.")
-        if len(prompt) >= self.info.n_ctx:
-            raise ContextOverflow(len(prompt), self.info.n_ctx)
+        check_request(prompt, params, self.info)
         sequence = Sequence(id, prompt, params, self._sampler(params))
-        self._scheduler.add(sequence)
+        try:
+            self._scheduler.add(sequence)
+        except EdgeAgentError:
+            sequence.sampler.close()
+            raise
         self._sequences[id] = sequence
         if params.grammar is not None:
+            sequence.awaits_grammar = True
             self._constraints[id] = self._compiler.submit(self._compile, params.grammar)
 
     def _sampler(self, params: GenerateParams) -> Any:
         seed = params.sampling.seed
         return self._llama.sampler(
-            params.sampling, random.getrandbits(32) if seed is None else seed & 0xFFFFFFFF
+            params.sampling, random.randrange(RANDOM_SEED) if seed is None else seed % RANDOM_SEED
         )
 
     def _compile(self, grammar: str) -> Constraint:
@@ -76,28 +85,42 @@ class Engine:
 
     def cancel(self, id: int) -> None:
         """End a generation now; what it computed stays parked. Unknown ids are already over."""
+        self.brake.forget(id)
         sequence = self._sequences.get(id)
         if sequence is not None:
             self._end(sequence, Finished("cancelled", sequence.usage()))
 
-    def abort_step(self, wanted: bool = True) -> None:
-        """Break off the running decode (from any thread); the step after it starts afresh."""
-        self._llama.abort(wanted)
-
     def step(self) -> None:
         """Plan, decode, sample, commit, push."""
+        self._take_grammars()
         shares = self._scheduler.plan()
-        indices = self._decode(shares) if shares else {}
+        indices = self._decode(shares) if shares else self._wait_for_grammar()
         for sequence, index in indices.items():
             self._guarded(sequence, self._sample, index)
         self._push_all()
 
+    def _take_grammars(self) -> None:
+        """Hand out the grammars that have been compiled; one that failed ends its request."""
+        for id in [id for id, compiled in self._constraints.items() if compiled.done()]:
+            sequence, compiled = self._sequences[id], self._constraints.pop(id)
+            try:
+                sequence.constraint, sequence.awaits_grammar = compiled.result(), False
+            except EdgeAgentError as error:
+                self._end(sequence, error)
+
+    def _wait_for_grammar(self) -> dict[Sequence, int]:
+        wait(self._constraints.values(), GRAMMAR_WAIT_S, FIRST_COMPLETED)
+        return {}
+
     def _decode(self, shares: list[Share]) -> dict[Sequence, int]:
         """Compute the shares; returns where to sample for each sequence with nothing pending."""
-        self._llama.abort(False)
+        prompts = (share for share in shares if share.n_tokens >= BRAKE_TOKENS)
+        if not self.brake.release(frozenset(share.sequence.id for share in prompts)):
+            return {}
         for share in shares:
             share.sequence.started_at = share.sequence.started_at or share.sequence.now()
         result, indices = self._llama.decode([self._span(share) for share in shares])
+        self.brake.hold()
         if result != "ok":
             self._undo(shares, result == "no_room")
             return {}
@@ -121,14 +144,14 @@ class Engine:
             sequence = share.sequence
             sequence.computed = self._cache.truncate(sequence.slot, sequence.computed)
         if no_room and not self._cache.evict_one():
-            youngest = max(self._scheduler.running, key=lambda s: s.submitted_at)
+            youngest = max(self._scheduler.running, key=lambda s: s.due)
             if len(self._scheduler.running) > 1:
                 self._scheduler.preempt(youngest)
             else:
                 youngest.ended = "length"
 
     def _sample(self, sequence: Sequence, index: int) -> None:
-        constraint = self._constraint(sequence)
+        constraint = sequence.constraint
         if constraint is not None:
             constraint.apply(self._llama.logits(index))
         token = sequence.sampler.sample(index)
@@ -140,12 +163,6 @@ class Engine:
         self._commit(sequence, token, forced)
         if constraint is not None and constraint.finished:
             sequence.ended = "stop"
-
-    def _constraint(self, sequence: Sequence) -> Constraint | None:
-        compiled = self._constraints.pop(sequence.id, None)
-        if compiled is not None:
-            sequence.constraint = compiled.result()
-        return sequence.constraint
 
     def _ends(self, sequence: Sequence, token: int) -> bool:
         eog = self._llama.is_eog(token) and not sequence.params.ignore_eos
@@ -178,7 +195,8 @@ class Engine:
 
     def _end(self, sequence: Sequence, last: Item) -> None:
         del self._sequences[sequence.id]
-        self._constraints.pop(sequence.id, None)
+        if (compiled := self._constraints.pop(sequence.id, None)) is not None:
+            compiled.cancel()
         self._scheduler.remove(sequence)
         sequence.sampler.close()
         self._push(sequence.id, last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import llama_cpp
@@ -212,7 +212,10 @@ class Llama:
 
     def sampler(self, params: SamplingParams, seed: int) -> Sampler:
         """A sampler chain of its own for one sequence."""
-        return Sampler(self._context, self._chain_params, self.n_vocab, params, seed)
+        # llama.cpp allocates what the penalties look back on: no more than there can be
+        lookback = min(params.penalty_last_n, self.info.n_ctx)
+        bounded = replace(params, penalty_last_n=lookback)
+        return Sampler(self._context, self._chain_params, self.n_vocab, bounded, seed)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let `target` hold the first `length` tokens of `source` too; no copy."""
@@ -251,7 +254,8 @@ class Sampler:
             parts.append(lib.llama_sampler_init_logit_bias(n_vocab, len(biases), biases))
         penalties = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
         if penalties != (1.0, 0.0, 0.0):
-            parts.append(lib.llama_sampler_init_penalties(params.penalty_last_n, *penalties))
+            last_n = params.penalty_last_n
+            parts.append(lib.llama_sampler_init_penalties(n_vocab, last_n, *penalties))
         if params.temperature <= 0:
             return [*parts, lib.llama_sampler_init_greedy()]
         if params.top_k > 0:

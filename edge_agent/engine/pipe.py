@@ -83,7 +83,10 @@ def read_blocking(pipe: socket) -> Any:
 def _read_exactly(pipe: socket, n: int) -> bytes:
     parts = bytearray()
     while len(parts) < n:
-        piece = pipe.recv(n - len(parts))
+        try:
+            piece = pipe.recv(n - len(parts))
+        except ConnectionError:  # an end that is closed with something unread resets the other
+            return b""
         if not piece:
             return b""
         parts += piece

@@ -32,7 +32,7 @@ from edge_agent.errors import EdgeAgentError
 
 
 class Inbox:
-    """Messages from the pipe, in order; a cancel also breaks off the running decode."""
+    """Messages from the pipe, in order; a cancel also breaks off the prefill it is meant for."""
 
     def __init__(self, pipe: socket, engine: Engine) -> None:
         self._pipe = pipe
@@ -42,9 +42,9 @@ class Inbox:
 
     def _listen(self) -> None:
         while (message := read_blocking(self._pipe)) is not None:
-            self._messages.put(message)
             if isinstance(message, Cancel):
-                self._engine.abort_step()
+                self._engine.brake.cancel(message.id)
+            self._messages.put(message)
         os._exit(0)  # the server is gone: a decode that may be running is of use to nobody
 
     def take(self, wait: bool) -> list[Any]:

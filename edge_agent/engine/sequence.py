@@ -11,6 +11,7 @@ from edge_agent.engine.llama import Sampler
 from edge_agent.engine.params import GenerateParams, Usage
 
 NO_SLOT = -1
+PATIENCE_S = 60.0  # how long background work lets interactive requests pass
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +20,8 @@ class Sequence:
 
     tokens is prompt + generated; the first `computed` of them lie in the KV cache at `slot`, the
     rest is pending. One pending token is a decode, more are a prefill (or forced tokens): the
-    engine treats them alike, and samples when nothing is pending.
+    engine treats them alike, and samples when nothing is pending. The last pending token is held
+    back while the grammar of its successor is being compiled.
     """
 
     id: int
@@ -27,6 +29,7 @@ class Sequence:
     params: GenerateParams
     sampler: Sampler
     constraint: Constraint | None = None
+    awaits_grammar: bool = False
     slot: int = NO_SLOT
     computed: int = 0
     n_prompt: int = 0
@@ -44,6 +47,20 @@ class Sequence:
     @property
     def n_pending(self) -> int:
         return len(self.tokens) - self.computed
+
+    @property
+    def n_computable(self) -> int:
+        """Pending tokens that the next step may compute."""
+        return self.n_pending - self.awaits_grammar
+
+    @property
+    def due(self) -> float:
+        """Its place in line, a time on the clock of `now`: the earliest goes first.
+
+        A background sequence stands where an interactive one would that came PATIENCE_S later, so
+        it is passed by all that come sooner than that, and by none that come later.
+        """
+        return self.submitted_at + self.params.priority * PATIENCE_S
 
     @property
     def n_generated(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
@@ -26,7 +27,9 @@ async def chat_completions(body: ChatBody, request: Request, services: ServicesD
     """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`."""
     services.check_model(body.model)
     check_health(services)
-    prompt = services.chat.prepare(to_request(body, services.defaults))
+    asked = to_request(body, services.defaults)
+    # a long prompt takes seconds to tokenise, and others are being answered meanwhile
+    prompt = await asyncio.to_thread(services.chat.prepare, asked)
     if body.stream:
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         frames = _frames(services, prompt, include_usage)

@@ -124,6 +124,8 @@ def sentence(errors: Sequence[Any]) -> tuple[str, str | None]:
         return "The body must be a JSON object.", None
     if first["type"] == "missing":
         return f"{field}: this field is required.", field
+    if first["type"] == "too_short":
+        return f"{field}: it must not be empty.", field
     if first["type"] == "extra_forbidden":
         return f"{field}: there is no such field here.", field
     return f"{field}: {first['msg'].removeprefix('Value error, ')}.", field

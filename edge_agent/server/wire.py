@@ -29,6 +29,7 @@ UNSUPPORTED = {
     "function_call": "use tool_choice instead",
     "grammar": "use response_format with a JSON Schema instead",
 }
+LONGEST_ID = 9  # digits of a token id; more would not fit the engine's 32 bits
 SAMPLING = (
     "temperature",
     "top_p",
@@ -139,9 +140,12 @@ def _tool(tool: WireTool, where: str) -> ToolSpec:
         raise NotSupported(f"{where}.type: {tool.type} is not supported: use function.", where)
     if tool.function is None:
         raise RequestError(f"{where}.function: this field is required.", f"{where}.function")
-    empty = {"type": "object", "properties": {}}
     function = tool.function
-    return ToolSpec(function.name, function.description or "", function.parameters or empty)
+    parameters = function.parameters or {"type": "object", "properties": {}}
+    if parameters.get("type", "object") != "object":
+        field = f"{where}.function.parameters"
+        raise RequestError(f'{field}: the arguments of a tool are of "type": "object".', field)
+    return ToolSpec(function.name, function.description or "", parameters)
 
 
 def _tool_choice(body: ChatBody, tools: Sequence[ToolSpec]) -> ToolChoice:
@@ -193,8 +197,8 @@ def _logit_bias(bias: dict[str, float] | None) -> tuple[tuple[int, float], ...] 
     if bias is None:
         return None
     for token in bias:
-        if not (token.isascii() and token.isdigit()) or int(token) >= 2**31:
-            raise RequestError(f"logit_bias: {token!r} is not a token id.", "logit_bias")
+        if not (token.isascii() and token.isdigit() and len(token) <= LONGEST_ID):
+            raise RequestError(f"logit_bias: {token[:40]!r} is not a token id.", "logit_bias")
     return tuple((int(token), added) for token, added in bias.items())
 
 

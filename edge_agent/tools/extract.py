@@ -106,8 +106,18 @@ def _pdf(data: bytes, charset: str, url: str) -> Extracted:
         title = str((reader.metadata and reader.metadata.title) or "").strip()
     except FetchError:
         raise
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError,
-            RecursionError, OSError, ArithmeticError, AssertionError) as error:
+    except (
+        PyPdfError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        OSError,
+        ArithmeticError,
+        AssertionError,
+    ) as error:
         message = f"{url} is a PDF that cannot be read ({type(error).__name__}): it may be damaged."
         raise FetchError(message, url, "unsupported") from error
     if not any(texts):

@@ -38,7 +38,8 @@ class Library:
 
     A document's URL is `library://NAME/relpath`, or base_url + relpath when the folder is also
     served over HTTP. The index follows the folder by content: only new and changed files are read
-    again. The folder is looked at before the first search and whenever `refresh` is called.
+    again. The folder is looked at before the first search and whenever `refresh` is called. Errors
+    reach clients over the network, so they name no path of this machine.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Library:
             raise LibraryError(f"The library {self._name} cannot be indexed: {error}") from error
         if not refreshed.documents:
             raise LibraryError(
-                f"The library {self._name} is empty: {self._folder} has no HTML, Markdown, text, "
-                "CSV, JSON or PDF file with words in it."
+                f"The library {self._name} is empty: its folder has no HTML, Markdown, text, CSV, "
+                "JSON or PDF file with words in it."
             )
         self._looked = True
         return refreshed
@@ -75,8 +76,8 @@ class Library:
     def _open(self) -> LibraryIndex:
         if not self._folder.is_dir():
             raise LibraryError(
-                f"The library {self._name} has no folder: {self._folder} does not exist or is not "
-                "a folder."
+                f"The library {self._name} has no folder: what it was given does not exist or is "
+                "not a folder."
             )
         try:
             return LibraryIndex(self._index_path)

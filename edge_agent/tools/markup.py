@@ -16,7 +16,7 @@ Node: TypeAlias = Any  # an lxml element; lxml ships no annotations
 _SKIPPED = frozenset({
     "script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "button",
     "input", "textarea", "option", "datalist", "dialog", "audio", "video", "canvas",
-})
+})  # fmt: skip
 _FURNITURE_ROLES = frozenset({"navigation", "search", "menu", "menubar", "dialog"})
 _FURNITURE_IF_LINKS = frozenset({"aside", "footer", "header"})
 _LINK_SHARE = 0.6  # such a box whose words are mostly links is furniture
@@ -29,7 +29,7 @@ _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "caption", "center", "details", "div",
     "fieldset", "figcaption", "figure", "footer", "form", "head", "header", "hr", "legend", "main",
     "p", "pre", "quote", "section", "summary", "table", "entry", "title", "description",
-}).union(_HEADINGS, _ROWS, _CELLS, _ITEMS, _LISTS)
+}).union(_HEADINGS, _ROWS, _CELLS, _ITEMS, _LISTS)  # fmt: skip
 _LAYOUT = etree.XPath("boolean(.//table | .//h1 | .//h2 | .//h3 | .//h4 | .//td/p[2])")
 _TIGHT = frozenset({"item", "dt", "dd", "row"})  # follow their like without an empty line
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # soft hyphens and zero-width spaces

@@ -300,3 +300,10 @@ async def test_the_first_answer_that_the_facts_hold_ends_the_run(store: RunStore
     script = [search("Thrift builder"), search("Mondays market"), search("fish")]
     run = await outcome(FakeChat(script, ["not found", "Ane Pollock"]), store)
     assert (run.answer, run.reason, len(run.steps)) == ("Ane Pollock", "answered", 3)
+
+
+async def test_a_question_of_little_words_is_searched_all_the_same(store: RunStore) -> None:
+    world = World(HARBOUR)
+    agent = service(FakeChat([search("bell")]), store, world, PLAIN)
+    await agent.run(Task("Who?"))
+    assert world.searched[0] == "Who?"

@@ -217,11 +217,27 @@ def test_a_schema_that_cannot_be_honoured_is_named_before_generation() -> None:
     bad = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}
     with pytest.raises(GrammarError, match="parameters of tool 'b' cannot be honoured"):
         grammar(ChatRequest(ASKED, (FETCH, ToolSpec("b", "", bad)), "required"))
-    with pytest.raises(GrammarError, match="response_format cannot be honoured"):
+    with pytest.raises(GrammarError, match="response_format cannot be honoured") as caught:
         grammar(ChatRequest(ASKED, response_schema=bad))
+    assert caught.value.param == "response_format"
     with pytest.raises(GrammarError):
         grammar(ChatRequest(ASKED, response_schema={"type": "nothing"}))
     assert json.dumps(bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"type": "string", "pattern": "(["}, "regex parse error: unclosed character class."),
+        ({"type": "banana"}, "Invalid type: banana."),
+    ],
+)
+def test_the_reason_of_a_refusal_is_one_line(value: Any, reason: str) -> None:
+    schema = {"type": "object", "properties": {"a": value}}
+    with pytest.raises(GrammarError) as caught:
+        grammar(ChatRequest(ASKED, (ToolSpec("b", "", schema),)))
+    assert str(caught.value) == f"The parameters of tool 'b' cannot be honoured: {reason}"
+    assert caught.value.param == "tools"
 
 
 def test_a_choice_that_is_not_there_is_a_request_error() -> None:

@@ -103,6 +103,18 @@ def test_a_prompt_that_does_not_fit_is_refused_with_its_size() -> None:
     assert caught.value.n_ctx == 20
 
 
+def test_a_bias_on_a_token_that_is_not_there_is_refused_by_name() -> None:
+    model, _ = chat()
+    n_vocab = FakeEngine().info.n_vocab
+    last = SamplingParams(logit_bias=((n_vocab - 1, 1.0),))
+    assert model.prepare(ChatRequest(ASKED, sampling=last)).params.sampling == last
+    for token in (n_vocab, -1):
+        beyond = SamplingParams(logit_bias=((token, 1.0),))
+        with pytest.raises(RequestError, match=f"{token} is not a token id") as caught:
+            model.prepare(ChatRequest(ASKED, sampling=beyond))
+        assert caught.value.param == "logit_bias"
+
+
 def test_limits_and_sampling_come_from_the_request_else_from_the_model() -> None:
     model, _ = chat(n_ctx=60)
     prompt = model.prepare(ChatRequest(ASKED))

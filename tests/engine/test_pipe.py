@@ -26,6 +26,14 @@ def test_a_closed_pipe_reads_as_none_even_inside_a_message() -> None:
         assert read_blocking(ours) is None
 
 
+def test_a_pipe_closed_with_something_unread_reads_as_none() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.sendall(frame("nobody reads this"))
+        theirs.close()
+        assert read_blocking(ours) is None
+
+
 def test_an_error_crosses_the_pipe_with_its_numbers() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -167,7 +167,8 @@ def test_a_client_that_leaves_cancels_the_run(serving: Serving, stream: bool) ->
     body = {"task": "x", "stream": stream}
     if stream:
         with httpx.stream("POST", f"{url}/agent/run", json=body) as answer:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()  # held: a dropped iterator closes the connection
+            next(lines)
             assert agent.script.open == 1
     else:
         with pytest.raises(httpx.ReadTimeout):

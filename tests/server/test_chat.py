@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from edge_agent.chat.messages import Done, NamedTool, Text, Thought, ToolCall
+from edge_agent.chat.messages import ChatRequest, Done, NamedTool, Prompt, Text, Thought, ToolCall
 from edge_agent.errors import (
     ContextOverflow,
     EngineBusy,
@@ -34,6 +36,19 @@ WEATHER: Any = {
 }
 CALL = ToolCall("call_1", "weather", '{"town": "Oslo"}')
 THINKS_AND_CALLS = (Thought("Look"), Thought(" it up"), CALL, Done("tool_calls", USAGE))
+
+
+class SlowToPrepare(FakeChat):
+    """Prepares until it is told to go on, as with a prompt of megabytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preparing, self.go_on = Event(), Event()
+
+    def prepare(self, request: ChatRequest) -> Prompt:
+        self.preparing.set()
+        assert self.go_on.wait(10)
+        return super().prepare(request)
 
 
 def client_of(url: str) -> openai.OpenAI:
@@ -250,6 +265,18 @@ def test_other_requests_are_answered_during_a_stream(serving: Serving) -> None:
     with client_of(url).chat.completions.create(model="auto", messages=USER, stream=True) as stream:
         next(iter(stream))
         assert httpx.get(f"{url}/health").status_code == 200
+
+
+def test_other_requests_are_answered_while_a_long_prompt_is_prepared(serving: Serving) -> None:
+    chat = SlowToPrepare()
+    url = serving(services_of(chat))
+    body = {"messages": USER}
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.post, f"{url}/v1/chat/completions", json=body, timeout=20)
+        assert chat.preparing.wait(10)
+        assert httpx.get(f"{url}/health", timeout=5).status_code == 200
+        chat.go_on.set()
+        assert asked.result().status_code == 200
 
 
 def test_a_quiet_stream_is_kept_open_by_comments(serving: Serving) -> None:

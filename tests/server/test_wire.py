@@ -193,6 +193,11 @@ def test_what_is_not_supported_is_named(fields: dict[str, Any], param: str) -> N
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema: this field"),
         ({"logit_bias": {"x": 1}}, "logit_bias: 'x' is not a token id"),
         ({"logit_bias": {"-1": 1}}, "logit_bias: '-1' is not a token id"),
+        ({"logit_bias": {"9" * 5000: 1}}, "logit_bias: '999"),
+        (
+            {"tools": [{**TOOL, "function": {"name": "f", "parameters": {"type": "string"}}}]},
+            "tools[0].function.parameters: the arguments of a tool",
+        ),
         ({"chat_template_kwargs": {"enable_thinking": 1}}, "chat_template_kwargs.enable_thinking"),
         ({"messages": [{"role": "user"}]}, "messages[0].content: this user message has none"),
         ({"messages": [{"role": "assistant", "content": "a"}]}, "messages: a last assistant"),
@@ -218,7 +223,7 @@ MESSAGE_SHAPE = "Input should be a string or a list of parts."
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"messages": []}, "messages: List should have at least 1 item"),
+        ({"messages": []}, "messages: it must not be empty"),
         ({"messages": "Hi"}, "messages: Input should be a valid list"),
         ({"messages": None}, "messages: Input should be a valid list"),
         ({"messages": [{"content": "Hi"}]}, "messages[0].role: this field is required"),

@@ -60,8 +60,27 @@ def test_forms_of_a_word_and_accents_do_not_matter(index: LibraryIndex) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ['"', "OR", "OR NOT", "light AND", "(light", "light*", "title:light", "NEAR(q z)", "q-z", "'",
-     "light' OR 1=1 --", "\0light", "^light", "{light}", "\ud800light", "-", "", "  ", "+light +"],
+    [
+        '"',
+        "OR",
+        "OR NOT",
+        "light AND",
+        "(light",
+        "light*",
+        "title:light",
+        "NEAR(q z)",
+        "q-z",
+        "'",
+        "light' OR 1=1 --",
+        "\0light",
+        "^light",
+        "{light}",
+        "\ud800light",
+        "-",
+        "",
+        "  ",
+        "+light +",
+    ],
 )
 def test_operators_in_a_query_are_only_words(index: LibraryIndex, query: str) -> None:
     found = paths(index, query)

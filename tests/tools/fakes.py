@@ -167,8 +167,13 @@ def _searxng(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> Re
         return Reply(b"<html>oops</html>")
     elif asked != "nothing":
         answer["results"] = [
-            {"url": f"https://a.example/{n}", "title": f"{asked}\n {n}", "content": "A  snippet",
-             "engine": "wiki", "publishedDate": None}
+            {
+                "url": f"https://a.example/{n}",
+                "title": f"{asked}\n {n}",
+                "content": "A  snippet",
+                "engine": "wiki",
+                "publishedDate": None,
+            }
             for n in range(12)
         ]
         answer["results"] += ["junk", {"title": "no url"}]

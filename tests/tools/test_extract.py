@@ -127,8 +127,11 @@ def test_a_pdf_is_read_page_by_page() -> None:
 
 
 def test_a_pdf_sentence_that_runs_over_lines_is_one_sentence() -> None:
-    lines = ["The keeper of the Marrow Light is chosen by the harbour", "board every seven years.",
-             "Her pay is 340 crowns a month."]
+    lines = [
+        "The keeper of the Marrow Light is chosen by the harbour",
+        "board every seven years.",
+        "Her pay is 340 crowns a month.",
+    ]
     assert rejoined("\n".join(lines)) == " ".join(lines[:2]) + "\n" + lines[2]
     assert rejoined("the har-\nbour is open now") == "the har-\nbour is open now"
     assert rejoined("boats that enter the har-\nbour keep left.") == (

@@ -75,8 +75,18 @@ async def test_with_a_base_url_hits_point_to_the_server(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["../outside.txt", "..%2Foutside.txt", "/etc/hosts", "people/../../outside.txt", "",
-     ".git/notes.txt", "photo.jpg", "%00", "light.html/../../outside.txt", "broken.html"],
+    [
+        "../outside.txt",
+        "..%2Foutside.txt",
+        "/etc/hosts",
+        "people/../../outside.txt",
+        "",
+        ".git/notes.txt",
+        "photo.jpg",
+        "%00",
+        "light.html/../../outside.txt",
+        "broken.html",
+    ],
 )
 async def test_nothing_but_an_indexed_document_can_be_named(folder: Path, path: str) -> None:
     library = open_library(folder)

@@ -29,10 +29,14 @@ def text_of(body: str) -> str:
         ("<ul><li>a<li>b<ul><li>c</ul></ul><p>d", "- a\n- b\n  - c\n\nd"),
         ("<ul><li><p>a</p><p>b</p></li></ul>", "- a\n\nb"),
         ("<ol><li>a</ol><ul><li>b</ul>", "- a\n\n- b"),
-        ("<dl><dt>Built</dt><dd>1911</dd><dt>Crew<dd>nine<dd>ten</dl>",
-         "- Built: 1911\n- Crew: nine\n- ten"),
-        ("<table><caption>T</caption><tr><th>a<th>b<tr><td>1<td></table>",
-         "T\n\n| a | b |\n| 1 |  |"),
+        (
+            "<dl><dt>Built</dt><dd>1911</dd><dt>Crew<dd>nine<dd>ten</dl>",
+            "- Built: 1911\n- Crew: nine\n- ten",
+        ),
+        (
+            "<table><caption>T</caption><tr><th>a<th>b<tr><td>1<td></table>",
+            "T\n\n| a | b |\n| 1 |  |",
+        ),
         ("<table><tr><td>a<ul><li>b<li>c</ul><td>d<br>e</table>", "| a b c | d e |"),
         ("<table><tr><td>a</table><table><tr><td>b</table>", "| a |\n\n| b |"),
         ("<table><tr><td><table><tr><td>in</table><td><p>out</p></table>", "| in |\n\nout"),
@@ -43,10 +47,14 @@ def text_of(body: str) -> str:
         ("<!-- no --><p>a<!-- no -->b</p>", "ab"),
         ("<p>x</p><script>a()</script>y<style>b{}</style>z", "x\n\nyz"),
         ("<nav><a>Home</a></nav>after<p hidden>h</p><p aria-hidden=true>i</p>", "after"),
-        ("<footer><a href=x>Imprint</a></footer><footer>Built by the harbour board.</footer>",
-         "Built by the harbour board."),
-        ("<aside><h2>Facts</h2><p>132 steps</p></aside><aside><a>More</a> <a>pages</a></aside>",
-         "## Facts\n\n132 steps"),
+        (
+            "<footer><a href=x>Imprint</a></footer><footer>Built by the harbour board.</footer>",
+            "Built by the harbour board.",
+        ),
+        (
+            "<aside><h2>Facts</h2><p>132 steps</p></aside><aside><a>More</a> <a>pages</a></aside>",
+            "## Facts\n\n132 steps",
+        ),
     ],
 )
 def test_structure_becomes_marks_and_words_stay(body: str, text: str) -> None:
@@ -56,8 +64,13 @@ def test_structure_becomes_marks_and_words_stay(body: str, text: str) -> None:
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P"]), min_size=1), min_size=1))
 def test_every_word_survives_every_nesting(words: list[str]) -> None:
     escaped = [w.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for w in words]
-    for before, after in (("<p>", "</p>"), ("<ul><li>", "</li></ul>"), ("<b>", "</b> "),
-                          ("<table><tr><td>", "</td></tr></table>"), ("<h2>", "</h2>")):
+    for before, after in (
+        ("<p>", "</p>"),
+        ("<ul><li>", "</li></ul>"),
+        ("<b>", "</b> "),
+        ("<table><tr><td>", "</td></tr></table>"),
+        ("<h2>", "</h2>"),
+    ):
         text = text_of("".join(before + word + after for word in escaped))
         for word in words:
             assert "".join(word.split()) in "".join(text.split())

@@ -18,8 +18,11 @@ from edge_agent.tools.media import charset_of, media_type_of, suffix_type
         (b"%PDF-1.7 ...", "text/html", "application/pdf"),
         (b"%PDF-1.7 ...", "application/octet-stream", "application/pdf"),
         (b"\x89PNG\r\n", "text/html", "image/png"),
-        (b"PK\x03\x04", "application/vnd.oasis.opendocument.text",
-         "application/vnd.oasis.opendocument.text"),
+        (
+            b"PK\x03\x04",
+            "application/vnd.oasis.opendocument.text",
+            "application/vnd.oasis.opendocument.text",
+        ),
         (b"words\0words", "text/plain", "application/octet-stream"),
         (b"words\0words", "text/html", "application/octet-stream"),
         ("wörds".encode("utf-16"), "text/plain", "text/plain"),

@@ -132,9 +132,21 @@ async def test_a_wrong_charset_does_not_spoil_the_text(
 
 @pytest.mark.parametrize(
     "url",
-    ["", "   ", "ftp://a.example/", "file:///etc/hosts", "javascript:alert(1)", "http://",
-     "https:///path", "http://a.example:99999/", "http://a b/", "http://[::1", "not a url",
-     "http://\ud800.example/", "http://" + "a" * 70_000],
+    [
+        "",
+        "   ",
+        "ftp://a.example/",
+        "file:///etc/hosts",
+        "javascript:alert(1)",
+        "http://",
+        "https:///path",
+        "http://a.example:99999/",
+        "http://a b/",
+        "http://[::1",
+        "not a url",
+        "http://\ud800.example/",
+        "http://" + "a" * 70_000,
+    ],
 )
 async def test_what_is_no_web_url_is_invalid(client: WebClient, url: str) -> None:
     assert (await failure(client, url)).kind in ("invalid", "unreachable")
@@ -142,8 +154,21 @@ async def test_what_is_no_web_url_is_invalid(client: WebClient, url: str) -> Non
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1",
-     "127.1", "localhost.", "LOCALHOST", "192.168.0.1", "169.254.169.254", "①②⑦.0.0.1"],
+    [
+        "127.0.0.1",
+        "localhost",
+        "0.0.0.0",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "0x7f.1",
+        "127.1",
+        "localhost.",
+        "LOCALHOST",
+        "192.168.0.1",
+        "169.254.169.254",
+        "①②⑦.0.0.1",
+    ],
 )
 async def test_this_machine_is_refused_under_every_name(site: FaultyWeb, host: str) -> None:
     before = len(site.requests)
