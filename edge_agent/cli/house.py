@@ -12,19 +12,18 @@ from edge_agent.agent.profile import profile
 from edge_agent.agent.service import AgentService
 from edge_agent.catalog.card import Card
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
-from edge_agent.catalog.choose import Choice, choose
-from edge_agent.catalog.gguf import GgufHeader, read_gguf
+from edge_agent.catalog.choose import Choice
 from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
 from edge_agent.chat.model import ChatModel
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.vocab import Vocab
+from edge_agent.cli.loading import fetch_model, plan_of
 from edge_agent.cli.reach import Reach
 from edge_agent.config import Settings
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import SamplingParams
-from edge_agent.engine.planner import Machine, ModelShape, Wishes, plan
-from edge_agent.errors import CatalogError, ModelLoadError, NotFound
+from edge_agent.errors import CatalogError, NotFound
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
 from edge_agent.store.runs import RunStore
@@ -69,10 +68,7 @@ def fetch(settings: Settings, say: Say, progress: Progress) -> Fetched:
     line per thing a person should know. Raises any of errors.py.
     """
     catalog = Catalog.load(settings.models_dir)
-    memory = Machine.here().available_bytes
-    choice = choose(settings.model, settings.models_dir, catalog, memory)
-    say(choice.reason)
-    path = _model_path(choice, settings, progress)
+    choice, path = fetch_model(settings, say, progress)
     return Fetched(choice, path, _embedder(settings, catalog, say, progress), catalog)
 
 
@@ -92,7 +88,7 @@ async def furnish(
 ) -> AsyncIterator[House]:
     """Load the model and build the agent. Everything is closed at the end. Raises any error."""
     choice, path = fetched.model, fetched.path
-    planned = plan(_shape(read_gguf(path)), Machine.here(), _wishes(settings))
+    planned = plan_of(path, settings)
     say(f"Loading {path.name}: {planned.reason}.")
     async with AsyncExitStack() as stack:
         engine = EngineClient(planned.spec, say)
@@ -146,14 +142,6 @@ def names_of(settings: Settings, choice: Choice, path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _model_path(choice: Choice, settings: Settings, progress: Progress) -> Path:
-    if choice.path is not None:
-        return choice.path
-    if choice.card is None:
-        raise ModelLoadError(f"{choice.name} has neither a file nor a card to pull it by.")
-    return pull(choice.card, settings.models_dir, progress)
-
-
 def _embedder(
     settings: Settings, catalog: Catalog, say: Say, progress: Progress
 ) -> Embedder | None:
@@ -183,27 +171,3 @@ def _sampling(settings: Settings, card: Card | None) -> SamplingParams:
     base = SamplingParams().with_(**(card.sampling if card else {}))
     seed = None if settings.seed == -1 else settings.seed  # -1 is llama-server's word for any
     return base.with_(temperature=settings.temp, seed=seed)
-
-
-def _wishes(settings: Settings) -> Wishes:
-    return Wishes(
-        ctx_size=settings.ctx_size,
-        parallel=settings.parallel,
-        batch_size=settings.batch_size,
-        threads=settings.threads,
-        n_gpu_layers=settings.n_gpu_layers,
-        kv_type=settings.kv_type,
-    )
-
-
-def _shape(header: GgufHeader) -> ModelShape:
-    heads = header.number("attention.head_count") or 1
-    width = header.number("embedding_length") or 0
-    return ModelShape(
-        path=str(header.path),
-        file_bytes=header.end_offset,
-        n_ctx_train=header.context_length or 4096,
-        n_layers=header.number("block_count") or 0,
-        n_kv_heads=header.number("attention.head_count_kv") or heads,
-        head_dim=header.number("attention.key_length") or width // heads,
-    )
