@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class Answerer:
         found = str(wrote.get("answer", "")).strip() or NOT_FOUND
         cited = self._cited(wrote, facts)
         if not is_missing(found):
-            cited = cited or self._holding(f"{question} {found}", facts)
+            cited = self._with_carrier(cited, found, question, facts)
         return Answer(found, tuple(fact.citation for fact in cited), completion)
 
     async def support(self, question: str, answer: str, evidence: Evidence) -> Answer:
@@ -64,7 +65,7 @@ class Answerer:
         )
         completion = await self._point(text, facts, {})
         cited = self._cited(_loads(completion.text), facts)
-        cited = cited or self._holding(answer, facts)
+        cited = self._with_carrier(cited, answer, question, facts)
         return Answer(answer, tuple(fact.citation for fact in cited), completion)
 
     def nearest(self, question: str, evidence: Evidence) -> tuple[Citation, ...]:
@@ -115,6 +116,22 @@ class Answerer:
         known = {fact.number: fact for fact in facts}
         named = numbers if isinstance(numbers, list) else []
         return [known[n] for n in dict.fromkeys(named) if n in known]
+
+    def _with_carrier(
+        self, cited: list[Fact], answer: str, question: str, facts: Sequence[Fact]
+    ) -> list[Fact]:
+        """What the model pointed at, and a fact that has the answer's words where it pointed past.
+
+        Models point at the right page and then one sentence too early.
+        """
+        whole = re.compile(rf"(?<!\w){re.escape(answer.strip(' .'))}(?!\w)", re.IGNORECASE)
+        carriers = [fact for fact in facts if whole.search(fact.passage.text)]
+        if any(fact in carriers for fact in cited):
+            return cited
+        titles = {fact.page.title for fact in cited}
+        near = [fact for fact in carriers if fact.page.title in titles] or carriers
+        more = self._holding(question, near) or near[:1]
+        return (more + cited)[:MOST_CITATIONS] or self._holding(f"{question} {answer}", facts)
 
     @staticmethod
     def _holding(text: str, facts: Sequence[Fact]) -> list[Fact]:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge_agent.agent.answerer import Answerer, is_missing
+from edge_agent.agent.evidence import Evidence
+from edge_agent.agent.passages import split
+from edge_agent.agent.ranker import Ranker
+from edge_agent.chat.messages import ChatRequest
+from edge_agent.tools.base import Page
+
+from .fakes import FakeChat, Says
+
+TEXT = "The Thrift is an old smack. She was built by Ane Pollock. She has tanned sails."
+
+
+class Pointing(FakeChat):
+    """Answers every request with the same object, or the same text."""
+
+    def __init__(self, wrote: dict[str, object] | str) -> None:
+        super().__init__([Says()])
+        self.wrote = wrote
+
+    def _next(self, request: ChatRequest) -> Says:
+        return Says(self.wrote if isinstance(self.wrote, str) else json.dumps(self.wrote))
+
+
+def evidence() -> Evidence:
+    found = Evidence()
+    page = Page("http://h/thrift", "Thrift", TEXT, "text/html", "web", "2026-01-01T00:00:00Z")
+    found.add(page, split(TEXT))
+    return found
+
+
+async def quotes(wrote: dict[str, object], tokens: int = 200) -> tuple[str, list[str]]:
+    answerer = Answerer(Pointing(wrote), Ranker(None), tokens)
+    answer = await answerer.extract("Who built the Thrift?", evidence())
+    return answer.text, [citation.quote for citation in answer.citations]
+
+
+async def test_the_facts_the_model_points_at_are_the_proof() -> None:
+    assert await quotes({"facts": [2], "answer": "Ane Pollock"}) == (
+        "Ane Pollock",
+        ["She was built by Ane Pollock."],
+    )
+
+
+async def test_a_fact_with_the_answers_words_is_cited_when_the_model_points_past_it() -> None:
+    _, cited = await quotes({"facts": [1], "answer": "Ane Pollock"})
+    assert cited == ["She was built by Ane Pollock.", "The Thrift is an old smack."]
+
+
+@pytest.mark.parametrize("numbers", [[], [99], [2, 2]])
+async def test_numbers_that_are_no_facts_or_come_twice_do_no_harm(numbers: list[int]) -> None:
+    _, cited = await quotes({"facts": numbers, "answer": "Ane Pollock"})
+    assert cited == ["She was built by Ane Pollock."]
+
+
+async def test_nothing_is_cited_for_an_answer_that_was_not_found() -> None:
+    assert await quotes({"facts": [], "answer": "not found"}) == ("not found", [])
+
+
+async def test_a_generation_that_was_cut_off_is_not_found() -> None:
+    answerer = Answerer(Pointing('{"facts": [1], "ans'), Ranker(None), 200)
+    answer = await answerer.extract("Who?", evidence())
+    assert is_missing(answer.text)
+
+
+async def test_facts_the_model_pointed_at_before_stay_within_a_small_budget() -> None:
+    found = evidence()
+    found.mark([3])
+    answerer = Answerer(Pointing({}), Ranker(None), 9)
+    assert [fact.number for fact in answerer.closest("Who built the Thrift?", found)] == [3]
+
+
+async def test_an_answer_of_the_models_own_keeps_its_words_and_gets_its_proof() -> None:
+    answerer = Answerer(Pointing({"facts": []}), Ranker(None), 200)
+    answer = await answerer.support("Who built the Thrift?", "It was Ane Pollock.", evidence())
+    assert answer.text == "It was Ane Pollock."
+    assert answer.citations[0].quote == "She was built by Ane Pollock."
