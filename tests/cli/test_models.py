@@ -70,6 +70,7 @@ def test_ctrl_c_ends_a_pull_at_once(shell: Shell, tmp_path: Path) -> None:
             env=shell.environment(EDGE_AGENT_MODELS_DIR=str(tmp_path)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=heeds_ctrl_c,
         )
         folder = tmp_path / ".partial" / "smollm2-135m-instruct"
         assert eventually(lambda: holds(waiting.pid, folder), 30)
@@ -78,6 +79,11 @@ def test_ctrl_c_ends_a_pull_at_once(shell: Shell, tmp_path: Path) -> None:
         out, err = waiting.communicate(timeout=30)
     assert time.monotonic() - began < 3
     assert (waiting.returncode, out) == (130, b"") and b"Traceback" not in err
+
+
+def heeds_ctrl_c() -> None:
+    """A test run in the background was started with SIGINT ignored, and would hand that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def holds(pid: int, folder: Path) -> bool:

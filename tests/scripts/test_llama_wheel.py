@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -141,9 +142,11 @@ def test_an_interrupted_build_leaves_no_child(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": scripts},
         stderr=subprocess.DEVNULL,
+        # a test run in the background was started with SIGINT ignored, and would hand that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pid = int(_wait_for(tmp_path / "pid"))
-    child.send_signal(2)
+    child.send_signal(signal.SIGINT)
     child.wait(10)
     with pytest.raises(ProcessLookupError):
         for _ in range(50):
