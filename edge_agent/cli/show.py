@@ -56,12 +56,15 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
     def __call__(self, step: Step) -> None:
         """See `catalog.progress.Progress`."""
         if not self._tasks:
             self._progress.start()  # not before: an empty bar leaves an empty line
+        if not self._tasks:
+            self._progress.start()
         if step.what not in self._tasks:
             for task in self._tasks.values():
                 self._progress.update(task, visible=False)

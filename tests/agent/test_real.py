@@ -64,9 +64,9 @@ async def test_tool_calls_of_a_real_model_go_on_from_their_own_tokens(
     chat: ChatModel, store: RunStore
 ) -> None:
     world = World(HARBOUR)
-    profile = replace(PROFILES["qwen"], turn_tokens=96)
+    profile = replace(PROFILES["qwen"], turn_tokens=64)
     agent = AgentService(chat, profile, lambda _: world.tools(), store, None)
-    limits = Limits(steps=3, seconds=300)
+    limits = Limits(steps=2, seconds=300)
     run = await agent.run(Task("Who built the smack that carried the bell?", limits=limits))
     assert run.reason is not None
     assert run.answer

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from typer.testing import CliRunner
 
+from edge_agent.cli.main import app
 from edge_agent.config import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -55,10 +57,15 @@ class Shell:
         )
 
     def refused(self, *arguments: str | Path, **more: str) -> str:
-        """The one sentence of a command that must fail with status 1 and print no result."""
-        done = self.run(*arguments, **more)
+        """The one sentence of a command that must fail with status 1 and print no result.
+
+        Runs in this process, which has imported everything already; `run` shows the real one.
+        """
+        runner = CliRunner(env=self.environment(**more))
+        done = runner.invoke(app, [str(argument) for argument in arguments])
         lines = [line for line in done.stderr.splitlines() if line.startswith("edge-agent: ")]
-        assert (done.returncode, done.stdout) == (1, ""), done
+        assert (done.exit_code, done.stdout) == (1, ""), done.output
+        assert isinstance(done.exception, SystemExit), done.exception
         assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
         return lines[0].removeprefix("edge-agent: ")
 

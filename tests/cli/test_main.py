@@ -68,3 +68,9 @@ def test_a_wrong_settings_file_is_named(shell: Shell, text: str) -> None:
 def test_a_flag_of_the_wrong_type_is_a_usage_error(shell: Shell) -> None:
     done = shell.run("serve", "--port", "http")
     assert done.returncode == 2 and "--port" in done.stderr and not done.stdout
+
+
+def test_a_real_process_ends_with_the_same_one_sentence(shell: Shell) -> None:
+    done = shell.run("pull", "no-such-model")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("edge-agent: ") and done.stderr.count("\n") == 1

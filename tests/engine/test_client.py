@@ -36,13 +36,13 @@ def vocab(smollm2_path: Path) -> Vocab:
 async def test_requests_too_large_to_run_together_all_finish(
     smollm2_path: Path, vocab: Vocab
 ) -> None:
-    client = EngineClient(spec_of(smollm2_path, n_ctx=512), notice=print)
+    client = EngineClient(spec_of(smollm2_path, n_ctx=256), notice=print)
     await client.start()
     try:
-        prompts = [chat(vocab, f"{i} " + "word " * 220) for i in range(4)]
-        params = {"n": 60, "ignore_eos": True}
+        prompts = [chat(vocab, f"{i} " + "word " * 110) for i in range(4)]
+        params = {"n": 30, "ignore_eos": True}
         done = await asyncio.gather(*(generate(client, p, **params) for p in prompts))
-        assert [len(ids) for ids, _ in done] == [60] * 4
+        assert [len(ids) for ids, _ in done] == [30] * 4
         await idle(client)
     finally:
         await client.close()
