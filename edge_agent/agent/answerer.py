@@ -153,3 +153,9 @@ def _loads(text: str) -> dict[str, object]:
 def is_missing(answer: str) -> bool:
     """Whether an answer says that there is none."""
     return answer.casefold().strip(" .") in (NOT_FOUND, "unknown", "none", "n/a")
+
+
+def echoes(question: str, answer: str) -> bool:
+    """Whether an answer only repeats a name of the question, which offers no choice of names."""
+    told = set(words(answer))
+    return bool(told) and told <= set(words(question)) and " or " not in question.casefold()

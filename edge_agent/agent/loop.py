@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.actions import Actions, Call, Outcome
-from edge_agent.agent.answerer import Answer, Answerer, is_missing
+from edge_agent.agent.answerer import Answer, Answerer, echoes, is_missing
 from edge_agent.agent.budget import Budget
 from edge_agent.agent.dialect import Dialect, Turn
 from edge_agent.agent.evidence import Evidence, as_text
@@ -252,7 +252,7 @@ class Explorer:
             return Ending("answered", turn.answer)
         if self._profile.checks and len(self._evidence):
             drawn = await self.answer(Ending("answered"))
-            if not is_missing(drawn.text):
+            if not (is_missing(drawn.text) or echoes(self._task, drawn.text)):
                 return Ending("answered", drawn=drawn)
         self._errors = self._errors + 1 if turn.error else 0
         self._repeats = self._repeats + 1 if any(o.repeated for o in outcomes) else 0

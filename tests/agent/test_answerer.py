@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edge_agent.agent.answerer import Answerer, is_missing
+from edge_agent.agent.answerer import Answerer, echoes, is_missing
 from edge_agent.agent.evidence import Evidence
 from edge_agent.agent.passages import split
 from edge_agent.agent.ranker import Ranker
@@ -80,3 +80,19 @@ async def test_an_answer_of_the_models_own_keeps_its_words_and_gets_its_proof() 
     answer = await answerer.support("Who built the Thrift?", "It was Ane Pollock.", evidence())
     assert answer.text == "It was Ane Pollock."
     assert answer.citations[0].quote == "She was built by Ane Pollock."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "repeats"),
+    [
+        ("Who designed the lighthouse that Orrick Vane kept?", "Orrick Vane", True),
+        ("Who designed the lighthouse that Orrick Vane kept?", "Gerrith Olm", False),
+        ("Which is longer, the Thrift or the Gull?", "The Thrift", False),
+        ("How many years did it take?", "66 years", False),
+        ("Who?", "", False),
+    ],
+)
+def test_a_name_of_the_question_is_no_answer_unless_it_was_a_choice(
+    question: str, answer: str, repeats: bool
+) -> None:
+    assert echoes(question, answer) is repeats

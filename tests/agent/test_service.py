@@ -307,3 +307,9 @@ async def test_a_question_of_little_words_is_searched_all_the_same(store: RunSto
     agent = service(FakeChat([search("bell")]), store, world, PLAIN)
     await agent.run(Task("Who?"))
     assert world.searched[0] == "Who?"
+
+
+async def test_an_answer_that_repeats_the_question_sends_the_run_on(store: RunStore) -> None:
+    script = [search("Thrift builder"), search("Mondays market")]
+    run = await outcome(FakeChat(script, ["the smack", "Ane Pollock"]), store)
+    assert (run.answer, len(run.steps)) == ("Ane Pollock", 3)
