@@ -68,11 +68,6 @@ class Answerer:
         cited = self._with_carrier(cited, answer, question, facts)
         return Answer(answer, tuple(fact.citation for fact in cited), completion)
 
-    def nearest(self, question: str, evidence: Evidence) -> tuple[Citation, ...]:
-        """The fact closest to the question, without asking a model."""
-        facts = self.closest(question, evidence)
-        return tuple(fact.citation for fact in self._holding(question, facts))
-
     async def _point(self, text: str, facts: Sequence[Fact], more: dict[str, object]) -> Completion:
         numbers = {"enum": [fact.number for fact in facts]}
         pointing = {"type": "array", "items": numbers, "maxItems": MOST_CITATIONS}

@@ -119,12 +119,6 @@ class Completion:
     done: Done
 
 
-class TokenCounter(Protocol):
-    """Whatever can say how many tokens a text has."""
-
-    def count(self, text: str) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A request that has been rendered, tokenised, constrained and found to fit.
