@@ -11,8 +11,27 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from edge_agent.engine.child import BAD_KERNEL, Child
-from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
-from edge_agent.engine.pipe import AskStats, Cancel, LoadFailed, Output, Ready, Stats, Submit
+from edge_agent.engine.params import (
+    Edit,
+    Edited,
+    Finished,
+    GenerateParams,
+    LoadSpec,
+    ModelInfo,
+    Tokens,
+)
+from edge_agent.engine.pipe import (
+    Answer,
+    AskEdit,
+    AskStats,
+    Cancel,
+    LoadFailed,
+    Output,
+    Pong,
+    Ready,
+    StopThinking,
+    Submit,
+)
 from edge_agent.errors import EdgeAgentError, EngineCrashed, ModelLoadError
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the n-th restart in a row
@@ -47,6 +66,7 @@ class EngineClient:
         self._backoff_s = restart_s
         self._ids = itertools.count(1)
         self._streams: dict[int, asyncio.Queue[Any]] = {}
+        self._named: dict[str, int] = {}
         self._child: Child | None = None
         self._info: ModelInfo | None = None
         self._ready = asyncio.Event()
@@ -84,33 +104,54 @@ class EngineClient:
         """See `params.TokenEngine.submit`."""
         await self._until_ready()
         id, items = self._open()
-        ended = False
+        running = params.n
+        if params.name:
+            self._named[params.name] = id
         try:
             self._send(Submit(id, tuple(prompt), params))
-            while not ended:
+            while running:
                 item = await items.get()
-                ended = not isinstance(item, Tokens)
                 if isinstance(item, EdgeAgentError):
+                    running = 0
                     raise item
+                running -= isinstance(item, Finished)
                 yield item
         finally:
             self._streams.pop(id, None)
-            if not ended:
+            if self._named.get(params.name) == id:
+                del self._named[params.name]
+            if running:
                 self._send(Cancel(id))
+
+    async def edit(self, edit: Edit) -> Edited:
+        """See `params.TokenEngine.edit`."""
+        edited: Edited = await self._ask(lambda id: AskEdit(id, edit))
+        return edited
+
+    async def stop_thinking(self, name: str) -> bool:
+        """See `params.TokenEngine.stop_thinking`."""
+        target = self._named.get(name)
+        if target is None:
+            return False
+        return bool(await self._ask(lambda id: StopThinking(id, target)))
 
     async def stats(self) -> dict[str, int]:
         """The engine's counts (see `Engine.stats`)."""
+        counts: dict[str, int] = await self._ask(AskStats)
+        return counts
+
+    async def _ask(self, question: Callable[[int], Any]) -> Any:
+        """Send `question(id)` and wait for its answer, or raise the error that is the answer."""
         await self._until_ready()
         id, items = self._open()
         try:
-            self._send(AskStats(id))
+            self._send(question(id))
             item = await items.get()
         finally:
             self._streams.pop(id, None)
         if isinstance(item, EdgeAgentError):
             raise item
-        counts: dict[str, int] = item
-        return counts
+        return item
 
     async def close(self) -> None:
         """End the process; requests in flight or waiting end in EngineCrashed."""
@@ -189,10 +230,12 @@ class EngineClient:
         self._info, self._failure, self._state = message.info, None, "ready"
         self._ready.set()
 
-    def _deliver(self, message: Output | Stats) -> None:
+    def _deliver(self, message: Output | Answer | Pong) -> None:
+        if isinstance(message, Pong):
+            return
         items = self._streams.get(message.id)
         if items is not None:
-            items.put_nowait(message.item if isinstance(message, Output) else message.counts)
+            items.put_nowait(message.item if isinstance(message, Output) else message.value)
 
     def _died_loading(self, child: Child) -> None:
         """Choose kernels that every processor has, where that may help, or say what happened."""

@@ -12,10 +12,18 @@ from edge_agent.engine.cache import PrefixCache
 from edge_agent.engine.check import check_request
 from edge_agent.engine.constraint import Constraint, tokenizer_of
 from edge_agent.engine.llama import Llama, Span
-from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
+from edge_agent.engine.params import (
+    Edit,
+    Edited,
+    Finished,
+    GenerateParams,
+    LoadSpec,
+    ModelInfo,
+    Tokens,
+)
 from edge_agent.engine.scheduler import Scheduler, Share
 from edge_agent.engine.sequence import Sequence
-from edge_agent.errors import EdgeAgentError
+from edge_agent.errors import EdgeAgentError, RequestError
 
 Item: TypeAlias = Tokens | Finished | EdgeAgentError
 WARM_UP_TOKENS = 40  # enough for the matrix kernels of a prefill, not only those of a decode
@@ -89,6 +97,14 @@ class Engine:
         sequence = self._sequences.get(id)
         if sequence is not None:
             self._end(sequence, Finished("cancelled", sequence.usage()))
+
+    def edit(self, edit: Edit) -> Edited:
+        """Change what is cached; raises NotFound or RequestError."""
+        raise RequestError(f"{type(edit).__name__} is not known to this engine.")
+
+    def stop_thinking(self, id: int) -> bool:
+        """Close the thought a generation is in; False when it is not in one."""
+        return False
 
     def step(self) -> None:
         """Plan, decode, sample, commit, push."""

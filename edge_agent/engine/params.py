@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -16,6 +16,9 @@ class SamplingParams:
     temperature: 0 is greedy. top_k: 0 is off. top_p, typical_p: 1.0 is off. min_p: 0.0 is off.
     presence_penalty, frequency_penalty: subtracted from logits, 0.0 is off.
     repeat_penalty: divides logits, 1.0 is off. penalty_last_n: tokens the penalties look back on.
+    dry_*: the DRY penalty against repeated runs of tokens, off at multiplier 0: a run longer than
+    dry_allowed_length costs multiplier * base ** (length - allowed); it looks back on
+    dry_penalty_last_n tokens (-1: the whole window) and a run ends at a breaker's text.
     seed: None draws a fresh one. logit_bias: (token id, added logit) pairs.
     """
 
@@ -28,6 +31,11 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     repeat_penalty: float = 1.0
     penalty_last_n: int = 64
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
     seed: int | None = None
     logit_bias: tuple[tuple[int, float], ...] = ()
 
@@ -38,13 +46,38 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateParams:
-    """One generation.
+class ThoughtLimit:
+    """How long a generation may think, and how a thought is told from the rest.
 
-    max_tokens: upper bound of generated tokens; None runs to the end of the window.
-    grammar: llguidance grammar (Lark, or its JSON form) that every generated token must obey.
-    stop_ids: token ids that end generation besides the model's own end-of-generation ids.
+    budget: generated tokens between the markers, those of all thoughts of the generation together;
+    None is no limit of its own (it can still be told to stop, see `TokenEngine.stop_thinking`).
+    start, end: the ids that open and close a thought. closing: the ids fed when the budget is used
+    up, which end in `end`. begun: the prompt ends inside a thought.
+    """
+
+    budget: int | None
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    closing: tuple[int, ...]
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateParams:
+    """One generation, or `n` continuations of one prompt.
+
+    max_tokens: upper bound of generated tokens, of each continuation; None runs to the end of the
+    window. grammar: llguidance grammar (Lark, or its JSON form) that every generated token must
+    obey. stop_ids: token ids that end generation besides the model's own end-of-generation ids.
     priority: 0 is interactive, 1 is background (an agent run, the refiner).
+    n: continuations that share the prompt's cells; continuation i draws with seed + i.
+    n_logprobs: how many of the likeliest tokens to report at each position, 0 for the generated one
+    alone, None for nothing.
+    speculate: False never drafts tokens; None leaves it to the engine, which drafts where it wins.
+    pin: this many first tokens of the prompt stay in the cache, and are kept on disk.
+    accept_pruned: share cells that were moved by `Prune` too, whose keys and values were computed
+    while the removed tokens could be seen.
+    name: by which `TokenEngine.stop_thinking` finds the running generation.
     """
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
@@ -53,6 +86,13 @@ class GenerateParams:
     stop_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
     priority: int = 0
+    n: int = 1
+    n_logprobs: int | None = None
+    thought: ThoughtLimit | None = None
+    speculate: bool | None = None
+    pin: int = 0
+    accept_pruned: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +101,16 @@ class Usage:
 
     prompt_tokens counts the whole prompt; cached_tokens of them were already in the KV cache, so
     prompt_tokens - cached_tokens were computed. forced_tokens of completion_tokens followed from
-    the grammar and were fed, not sampled.
+    the grammar (or closed a thought) and were fed, not sampled. drafted_tokens were guessed ahead,
+    accepted_tokens of them were what the model wrote.
     """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     forced_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     prompt_s: float = 0.0
     predict_s: float = 0.0
 
@@ -77,24 +120,101 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.completion_tokens + other.completion_tokens,
             self.forced_tokens + other.forced_tokens,
+            self.drafted_tokens + other.drafted_tokens,
+            self.accepted_tokens + other.accepted_tokens,
             self.prompt_s + other.prompt_s,
             self.predict_s + other.predict_s,
         )
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """Natural logarithms of probabilities at one position, before any sampling setting or grammar.
+
+    top: (token id, logprob) of the likeliest tokens, the likeliest first.
+    """
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
-    """Generated ids, in order, as the engine produced them."""
+    """Generated ids, in order, as the engine produced them.
+
+    index: of the continuation (0 where n is 1). logprobs: one for each id where they were asked
+    for, else empty.
+    """
 
     ids: tuple[int, ...]
+    index: int = 0
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last item of every token stream."""
+    """The last item of a continuation; a stream ends when each of its `n` has had one."""
 
     reason: FinishReason
     usage: Usage
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Keep the first `length` tokens of the cached sequence that begins with `ids`."""
+
+    ids: tuple[int, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Remove ids[start:stop] from the cached sequence that begins with `ids`.
+
+    What follows moves down without being computed again, where the model allows; it was computed
+    while the removed span could be seen, so only requests that accept_pruned share it.
+    """
+
+    ids: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Move what is cached of `ids` out of the cells into memory, under a name."""
+
+    name: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Bring what was parked under the name back into the cells; the name is free again."""
+
+    name: str
+
+
+Edit: TypeAlias = Rollback | Prune | Park | Resume
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What an edit left: how many tokens of the edited sequence are cached, how many of those
+    exactly as a prefill would have them. 0 and 0: nothing was, the next request computes it."""
+
+    held: int
+    exact: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter in a GGUF file, and how strongly it is applied (1.0 as trained)."""
+
+    path: str
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +224,11 @@ class LoadSpec:
     n_ctx: KV cells shared by all sequences. n_batch: most tokens decoded in one call.
     n_parallel: sequences that may generate at once. n_gpu_layers: -1 puts all on the accelerator.
     n_threads: decode threads. kv_type: storage of keys and values. use_extra_bufts: allow llama.cpp
-    to repack weights for the CPU (and to use AMX where it was built in).
+    to repack weights for the CPU (and to use AMX where it was built in). adapters: applied to
+    every sequence. shared_chunk: prompt tokens a step may add while somebody reads a stream, 0
+    adapts. speculate: whether tokens may be drafted at all. cache_bytes: memory for states moved
+    out of the cells. cache_dir: where pinned prefixes outlive the process, up to cache_disk_bytes;
+    "" keeps none.
     """
 
     path: str
@@ -115,6 +239,12 @@ class LoadSpec:
     n_gpu_layers: int = 0
     kv_type: Literal["f16", "q8_0"] = "f16"
     use_extra_bufts: bool = True
+    adapters: tuple[Adapter, ...] = ()
+    shared_chunk: int = 0
+    speculate: bool = True
+    cache_bytes: int = 512 << 20
+    cache_dir: str = ""
+    cache_disk_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +272,18 @@ class TokenEngine(Protocol):
     ) -> AsyncGenerator[Tokens | Finished, None]:
         """Generated ids as they come, ending in Finished; closing the iterator cancels.
 
-        Raises EngineBusy, EngineCrashed, or ContextOverflow. The end-of-generation id is not
-        part of the stream: reason "stop" says it came.
+        Raises EngineBusy, EngineCrashed, or RequestError (ContextOverflow, GrammarError). The
+        end-of-generation id is not part of the stream: reason "stop" says it came.
+        """
+        ...
+
+    async def edit(self, edit: Edit) -> Edited:
+        """Change what is cached. Raises EngineCrashed, NotFound (a name), or RequestError."""
+        ...
+
+    async def stop_thinking(self, name: str) -> bool:
+        """Close the thought that the generation of this name is in, as if its budget were used up.
+
+        False when no such generation is running, or it does not think.
         """
         ...

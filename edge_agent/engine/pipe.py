@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Any
 
-from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
+from edge_agent.engine.params import Edit, Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
 from edge_agent.errors import EdgeAgentError
 
 LENGTH = struct.Struct("!I")
@@ -44,6 +44,25 @@ class AskStats:
 
 
 @dataclass(frozen=True, slots=True)
+class AskEdit:
+    id: int
+    edit: Edit
+
+
+@dataclass(frozen=True, slots=True)
+class StopThinking:
+    """To the generation that was submitted as `target`."""
+
+    id: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered by the thread that listens, so also while a step runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """From the engine: the model is loaded and has computed its first tokens."""
 
@@ -62,9 +81,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class Answer:
+    """To one Ask: a value, or the error it ended in."""
+
     id: int
-    counts: dict[str, int]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """still_s: seconds since the engine last finished a step (or began to have work)."""
+
+    still_s: float
+    has_work: bool
 
 
 def frame(message: Any) -> bytes:

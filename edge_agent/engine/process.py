@@ -11,19 +11,22 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from socket import socket
 from typing import Any
 
 from edge_agent.engine.engine import Engine, Item
 from edge_agent.engine.params import Finished
 from edge_agent.engine.pipe import (
+    Answer,
+    AskEdit,
     AskStats,
     Cancel,
     Load,
     LoadFailed,
     Output,
     Ready,
-    Stats,
+    StopThinking,
     Submit,
     frame,
     read_blocking,
@@ -91,7 +94,18 @@ class Host:
         elif isinstance(message, Cancel):
             engine.cancel(message.id)
         elif isinstance(message, AskStats):
-            self._send(Stats(message.id, engine.stats()))
+            self._answer(message.id, engine.stats)
+        elif isinstance(message, StopThinking):
+            self._answer(message.id, lambda: engine.stop_thinking(message.target))
+        elif isinstance(message, AskEdit):
+            self._answer(message.id, lambda: engine.edit(message.edit))
+
+    def _answer(self, id: int, ask: Callable[[], Any]) -> None:
+        try:
+            value = ask()
+        except EdgeAgentError as error:
+            value = error
+        self._send(Answer(id, value))
 
     def _push(self, id: int, item: Item) -> None:
         if not (isinstance(item, Finished) and item.reason == "cancelled"):
