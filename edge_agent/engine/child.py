@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from edge_agent.engine.params import LoadSpec
@@ -20,7 +21,11 @@ from edge_agent.engine.pipe import Load, frame, read
 # and 8, with this 23 and 16, with OMP_WAIT_POLICY=passive 17 and 15 (benchmarks/RESULTS.md).
 SPIN_COUNT = "200"
 STDERR_LINES = 40  # of a dead engine, kept for the sentence that says why
-STOP_S = 5.0
+STOP_S = 5.0  # for an engine to end by itself once its pipe is closed
+KILL_S = 5.0  # for the system to end one that was killed; longer only inside a hung driver
+DRAIN_S = 1.0  # for the rest of what a dead engine printed
+REAP_S = STOP_S + KILL_S + DRAIN_S
+ENGINE = ("-m", "edge_agent.engine.process")
 Pipe: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 # the line that says why, among those a dying process prints: a failed assertion is followed by a
 # backtrace, and an exception of Python is the last line of one
@@ -37,16 +42,21 @@ class Child:
         self._reader, self._writer = pipe
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._errors = asyncio.create_task(self._keep_stderr())
+        self._exit = asyncio.create_task(process.wait())
+        self._killed_because = ""
 
     @classmethod
-    async def spawn(cls, spec: LoadSpec) -> Child:
-        """Start a process that loads `spec`; raises OSError when none can be started."""
+    async def spawn(cls, spec: LoadSpec, command: Sequence[str] = ENGINE) -> Child:
+        """Start a process that loads `spec`; raises OSError when none can be started.
+
+        command: arguments to Python, before the number of the pipe's other end.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             pipe = await asyncio.open_connection(sock=ours)
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "edge_agent.engine.process", str(theirs.fileno()),
+                    sys.executable, *command, str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
                     env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
@@ -63,6 +73,11 @@ class Child:
         return self._process.pid
 
     @property
+    def killed(self) -> bool:
+        """Whether it was ended from here, with `kill`."""
+        return bool(self._killed_because)
+
+    @property
     def signal(self) -> signal.Signals | None:
         """The signal it died of, once reaped."""
         code = self._process.returncode
@@ -74,23 +89,41 @@ class Child:
             self._writer.write(frame(message))
 
     async def read(self) -> Any:
-        """The next message; None when the process is gone."""
+        """The next message; None when the process is gone, or was killed from here."""
         try:
             return await read(self._reader)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
+    def kill(self, why: str) -> None:
+        """End the process at once; `why` is the sentence that `explain` will give."""
+        self._killed_because = self._killed_because or why
+        self._strike()
+        self._hang_up()
+
+    def _strike(self) -> None:
+        with suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                os.kill(self._process.pid, signal.SIGKILL)
+
+    def _hang_up(self) -> None:
+        # close() would first wait until a process that may have been stopped has read everything
+        self._writer.transport.abort()
+
     async def reap(self) -> None:
-        """Close our end, which ends the process, and collect it."""
-        self._writer.close()
+        """Close our end, which ends the process, and collect it; takes REAP_S at most."""
+        self._hang_up()
+        # not wait_for: up to Python 3.11 it swallows a cancellation that comes with the result
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_S)
-        except asyncio.TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
-        await asyncio.wait({self._errors})
+            if not await _done(self._exit, STOP_S):
+                self._strike()
+                await _done(self._exit, KILL_S)
+            await _done(self._errors, DRAIN_S)
+        except asyncio.CancelledError:
+            self._strike()  # whoever cancelled has no time; another reap may still collect it
+            raise
+        self._exit.cancel()
+        self._errors.cancel()
 
     async def _keep_stderr(self) -> None:
         assert self._process.stderr is not None
@@ -102,6 +135,8 @@ class Child:
 
     def explain(self) -> str:
         """One sentence on how the process ended, once reaped."""
+        if self._killed_because:
+            return self._killed_because
         by = self.signal
         how = f"of signal {by.name}" if by else f"with exit code {self._process.returncode}"
         last = self._last_words()
@@ -110,3 +145,8 @@ class Child:
     def _last_words(self) -> str:
         telling = [line for line in self._stderr if TELLING.search(line)]
         return (telling or [*self._stderr, ""][-1:])[0].strip()
+
+
+async def _done(task: asyncio.Task[Any], timeout_s: float) -> bool:
+    done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    return bool(done)

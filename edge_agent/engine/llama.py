@@ -2,14 +2,15 @@
 
 Positions, sequences and cells are llama.cpp's; what they hold is the caller's record
 (`cache.py`). A batch never holds more than `n_batch` tokens, and asks for logits of at most one
-token per sequence: both are assertions in llama.cpp, which end the process.
+token per sequence and `n_draft` more: both are assertions in llama.cpp, which end the process.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import llama_cpp
@@ -18,6 +19,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from edge_agent.engine.params import LoadSpec, ModelInfo, SamplingParams
+from edge_agent.engine.sampler import Sampler
 from edge_agent.errors import ModelLoadError
 
 BINDING_VERSION = "0.3.36"
@@ -33,6 +35,7 @@ NEEDED = (
     "llama_sampler_chain_init",
     "llama_sampler_sample",
     "llama_sampler_init_penalties",
+    "llama_sampler_init_dry",
     "llama_print_system_info",
 )
 KV_TYPES = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
@@ -60,12 +63,13 @@ def system_info() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Tokens of one sequence at consecutive positions; `output`: logits of the last one."""
+    """Tokens of one sequence at consecutive positions; `output`: of how many of the last ones the
+    logits are wanted."""
 
     seq: int
     start: int
     ids: Sequence[int]
-    output: bool
+    output: int
 
 
 class Batch:
@@ -90,19 +94,20 @@ class Batch:
         )
 
     def fill(self, spans: Sequence[Span]) -> list[int]:
-        """Lay the spans one after another; returns the batch index of each span's last token."""
-        n, last = 0, []
+        """Lay the spans one after another; returns the batch index of each span's first output (of
+        its last token, where none is wanted)."""
+        n, first = 0, []
         for span in spans:
             end = n + len(span.ids)
             self._ids[n:end] = span.ids
             self._pos[n:end] = np.arange(span.start, span.start + len(span.ids))
             self._seq[n:end] = span.seq
             self._logits[n:end] = 0
-            self._logits[end - 1] = span.output
-            last.append(end - 1)
+            self._logits[end - span.output : end] = 1
+            first.append(end - max(span.output, 1))
             n = end
         self.raw.n_tokens = n
-        return last
+        return first
 
 
 def _pointer(array: NDArray[Any], ctype: Any) -> Any:
@@ -112,7 +117,9 @@ def _pointer(array: NDArray[Any], ctype: Any) -> Any:
 class Llama:
     """A loaded model with its context. `log` receives llama.cpp's error lines."""
 
-    def __init__(self, spec: LoadSpec, n_seq_max: int, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, spec: LoadSpec, n_seq_max: int, n_draft: int, log: Callable[[str], None]
+    ) -> None:
         check_binding()
         self._errors: list[str] = []
         self._log = log
@@ -121,10 +128,9 @@ class Llama:
         lib.llama_backend_init()
         self._model = self._load(spec)
         self._vocab = lib.llama_model_get_vocab(self._model)
-        self._context = self._open(spec, n_seq_max)
+        self._context = self._open(spec, n_seq_max, n_draft)
         self._memory = lib.llama_get_memory(self._context)
         self._batch = Batch(spec.n_batch)
-        self._chain_params = lib.llama_sampler_chain_default_params()
         # strlen over two bytes is a C callback that says "abort" once the first byte is not 0,
         # and needs no interpreter lock to say it
         self._abort = ctypes.create_string_buffer(2)
@@ -134,6 +140,7 @@ class Llama:
         )
         self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
         self.info = self._describe(spec)
+        self.build = f"{BINDING_VERSION} {system_info()}"
 
     def _on_log(self, level: int, text: bytes, _user: object) -> None:
         line = text.decode(errors="replace").strip()
@@ -150,11 +157,13 @@ class Llama:
             raise ModelLoadError(f"{spec.path} could not be loaded: {self._last_error()}.")
         return model
 
-    def _open(self, spec: LoadSpec, n_seq_max: int) -> Any:
+    def _open(self, spec: LoadSpec, n_seq_max: int, n_draft: int) -> Any:
         params = lib.llama_context_default_params()
         params.n_ctx = spec.n_ctx
         params.n_batch = params.n_ubatch = spec.n_batch
-        params.n_seq_max = params.n_outputs_max = n_seq_max
+        params.n_seq_max = n_seq_max
+        params.n_outputs_max = n_seq_max + n_draft
+        params.n_outputs_max_per_seq = 1 + n_draft
         params.n_threads = params.n_threads_batch = spec.n_threads
         params.type_k = params.type_v = KV_TYPES[spec.kv_type]
         params.kv_unified = True
@@ -193,10 +202,17 @@ class Llama:
         """Whether `token` ends a generation."""
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
 
+    @cached_property
+    def eog_ids(self) -> tuple[int, ...]:
+        """Every token that ends a generation."""
+        return tuple(id for id in range(self.n_vocab) if self.is_eog(id))
+
     def decode(self, spans: Sequence[Span]) -> tuple[DecodeResult, list[int]]:
-        """Compute the spans; the batch indices are where `logits` and `sample` find the outputs."""
+        """Compute the spans; the batch indices are where `logits` and `sample` find the first
+        output of each, the others behind it."""
         indices = self._batch.fill(spans)
         status = int(lib.llama_decode(self._context, self._batch.raw))
+        lib.llama_synchronize(self._context)  # an accelerator has only begun: a step is timed
         if status in RESULTS:
             return RESULTS[status], indices
         raise RuntimeError(f"llama_decode returned {status}: {self._last_error()}")
@@ -212,10 +228,7 @@ class Llama:
 
     def sampler(self, params: SamplingParams, seed: int) -> Sampler:
         """A sampler chain of its own for one sequence."""
-        # llama.cpp allocates what the penalties look back on: no more than there can be
-        lookback = min(params.penalty_last_n, self.info.n_ctx)
-        bounded = replace(params, penalty_last_n=lookback)
-        return Sampler(self._context, self._chain_params, self.n_vocab, bounded, seed)
+        return Sampler(self._context, self._vocab, self.info.n_ctx, params, seed)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let `target` hold the first `length` tokens of `source` too; no copy."""
@@ -225,6 +238,36 @@ class Llama:
         """Forget what `seq` holds from position `length` on; False where the model cannot."""
         return bool(lib.llama_memory_seq_rm(self._memory, seq, length, -1))
 
+    @property
+    def can_cut(self) -> bool:
+        """Whether a part of a sequence can be forgotten: not so where a state sums it all up."""
+        summed = lib.llama_model_is_recurrent(self._model) or lib.llama_model_is_hybrid(self._model)
+        return not summed
+
+    def cut(self, seq: int, start: int, stop: int) -> bool:
+        """Forget positions start to stop of `seq` and move those behind down; False where the
+        model cannot, and then nothing has changed."""
+        if not (self.can_cut and lib.llama_memory_can_shift(self._memory)):
+            return False
+        if not lib.llama_memory_seq_rm(self._memory, seq, start, stop):
+            return False
+        lib.llama_memory_seq_add(self._memory, seq, stop, -1, start - stop)
+        return True
+
+    def save(self, seq: int) -> NDArray[np.uint8]:
+        """The keys and values of `seq` as bytes."""
+        size = int(lib.llama_state_seq_get_size(self._context, seq))
+        state = np.empty(size, np.uint8)
+        written = lib.llama_state_seq_get_data(
+            self._context, _pointer(state, ctypes.c_uint8), size, seq
+        )
+        return state[: int(written)]
+
+    def load(self, seq: int, state: NDArray[np.uint8]) -> bool:
+        """Give `seq`, which is empty, what `save` returned; False when there is no room for it."""
+        source = _pointer(np.ascontiguousarray(state), ctypes.c_uint8)
+        return bool(lib.llama_state_seq_set_data(self._context, source, state.size, seq))
+
     def length(self, seq: int) -> int:
         """Tokens that `seq` holds in the KV cache."""
         return int(lib.llama_memory_seq_pos_max(self._memory, seq)) + 1
@@ -232,50 +275,3 @@ class Llama:
     def close(self) -> None:
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
-
-
-class Sampler:
-    """llama.cpp's sampler chain for one sequence: penalties, then filters, then a draw."""
-
-    def __init__(
-        self, context: Any, chain_params: Any, n_vocab: int, params: SamplingParams, seed: int
-    ) -> None:
-        self._context = context
-        self._chain = lib.llama_sampler_chain_init(chain_params)
-        for sampler in self._parts(params, n_vocab, seed):
-            lib.llama_sampler_chain_add(self._chain, sampler)
-
-    @staticmethod
-    def _parts(params: SamplingParams, n_vocab: int, seed: int) -> list[Any]:
-        parts: list[Any] = []
-        if params.logit_bias:
-            pairs = [lib.llama_logit_bias(*pair) for pair in params.logit_bias]
-            biases = (lib.llama_logit_bias * len(pairs))(*pairs)
-            parts.append(lib.llama_sampler_init_logit_bias(n_vocab, len(biases), biases))
-        penalties = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
-        if penalties != (1.0, 0.0, 0.0):
-            last_n = params.penalty_last_n
-            parts.append(lib.llama_sampler_init_penalties(n_vocab, last_n, *penalties))
-        if params.temperature <= 0:
-            return [*parts, lib.llama_sampler_init_greedy()]
-        if params.top_k > 0:
-            parts.append(lib.llama_sampler_init_top_k(params.top_k))
-        if params.typical_p < 1:
-            parts.append(lib.llama_sampler_init_typical(params.typical_p, 1))
-        if params.top_p < 1:
-            parts.append(lib.llama_sampler_init_top_p(params.top_p, 1))
-        if params.min_p > 0:
-            parts.append(lib.llama_sampler_init_min_p(params.min_p, 1))
-        parts.append(lib.llama_sampler_init_temp(params.temperature))
-        return [*parts, lib.llama_sampler_init_dist(seed)]
-
-    def sample(self, index: int) -> int:
-        """Draw from the logits at a batch index, and remember the token for the penalties."""
-        return int(lib.llama_sampler_sample(self._chain, self._context, index))
-
-    def accept(self, token: int) -> None:
-        """Remember a token that was fed, not drawn."""
-        lib.llama_sampler_accept(self._chain, token)
-
-    def close(self) -> None:
-        lib.llama_sampler_free(self._chain)

@@ -144,12 +144,14 @@ class Tokens:
     """Generated ids, in order, as the engine produced them.
 
     index: of the continuation (0 where n is 1). logprobs: one for each id where they were asked
-    for, else empty.
+    for, else empty. cached_tokens: of the prompt, as in `Usage`; the same in every item, for whom
+    closes the stream before Finished.
     """
 
     ids: tuple[int, ...]
     index: int = 0
     logprobs: tuple[TokenLogprobs, ...] = ()
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

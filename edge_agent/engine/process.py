@@ -1,6 +1,6 @@
 """The engine process: one thread owns the model, another listens to the pipe.
 
-Run by `client.py` as `python -m edge_agent.engine.process FD`, with FD one end of a socket pair. It
+Run by `child.py` as `python -m edge_agent.engine.process FD`, with FD one end of a socket pair. It
 ends when the other end closes, so that no engine outlives its server.
 """
 
@@ -11,12 +11,14 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from socket import socket
-from typing import Any
+from typing import Any, Protocol
 
+from edge_agent.engine.brake import Brake
 from edge_agent.engine.engine import Engine, Item
-from edge_agent.engine.params import Finished
+from edge_agent.engine.params import Edit, Edited, Finished, GenerateParams, LoadSpec, ModelInfo
 from edge_agent.engine.pipe import (
     Answer,
     AskEdit,
@@ -25,30 +27,90 @@ from edge_agent.engine.pipe import (
     Load,
     LoadFailed,
     Output,
+    Ping,
     Ready,
     StopThinking,
     Submit,
     frame,
     read_blocking,
 )
+from edge_agent.engine.watchdog import Progress
 from edge_agent.errors import EdgeAgentError
+
+FAILED = 1  # exit code after an error of our own
+
+
+class Steps(Protocol):
+    """What a process hosts (`engine.Engine`); all but the brake belong to one thread."""
+
+    brake: Brake
+
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def has_work(self) -> bool: ...
+    def warm_up(self) -> None: ...
+    def submit(self, id: int, prompt: list[int], params: GenerateParams) -> None: ...
+    def cancel(self, id: int) -> None: ...
+    def edit(self, edit: Edit) -> Edited: ...
+    def stop_thinking(self, id: int) -> bool: ...
+    def step(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+
+
+Push = Callable[[int, Item], None]
+Open = Callable[[LoadSpec, Push, Callable[[str], None]], Steps]
+
+
+class Outbox:
+    """The way out: whole messages, from either thread."""
+
+    def __init__(self, pipe: socket) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: Any) -> None:
+        with self._lock:
+            self._pipe.sendall(frame(message))
+
+    def push(self, id: int, item: Item) -> None:
+        """What a generation produced; who cancelled one does not wait for its end."""
+        if not (isinstance(item, Finished) and item.reason == "cancelled"):
+            self.send(Output(id, item))
 
 
 class Inbox:
-    """Messages from the pipe, in order; a cancel also breaks off the prefill it is meant for."""
+    """Messages from the pipe, in order; listens from the first moment to the last.
 
-    def __init__(self, pipe: socket, engine: Engine) -> None:
+    A ping is answered at once. A cancel also breaks off the prefill it is meant for. The end of the
+    pipe is the end of the process: what may be running is of use to nobody.
+    """
+
+    def __init__(self, pipe: socket, answer: Callable[[], None]) -> None:
         self._pipe = pipe
-        self._engine = engine
+        self._answer = answer
+        self._brake: Brake | None = None
         self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="inbox", daemon=True).start()
 
+    def connect(self, brake: Brake) -> None:
+        """From now on there is something to break off."""
+        self._brake = brake
+
     def _listen(self) -> None:
-        while (message := read_blocking(self._pipe)) is not None:
-            if isinstance(message, Cancel):
-                self._engine.brake.cancel(message.id)
-            self._messages.put(message)
-        os._exit(0)  # the server is gone: a decode that may be running is of use to nobody
+        try:
+            while (message := read_blocking(self._pipe)) is not None:
+                self._hear(message)
+        finally:
+            os._exit(0)
+
+    def _hear(self, message: Any) -> None:
+        if isinstance(message, Ping):
+            self._answer()
+            return
+        if isinstance(message, Cancel) and self._brake is not None:
+            self._brake.cancel(message.id)
+        self._messages.put(message)
 
     def take(self, wait: bool) -> list[Any]:
         """Everything that has arrived; waits for something when `wait`."""
@@ -61,58 +123,58 @@ class Inbox:
 class Host:
     """The engine thread: obey messages, step while there is work."""
 
-    def __init__(self, pipe: socket) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: socket, open_engine: Open = Engine) -> None:
+        self._open = open_engine
+        self._outbox = Outbox(pipe)
+        self._progress = Progress()
+        self._inbox = Inbox(pipe, lambda: self._outbox.send(self._progress.pong()))
 
     def run(self) -> None:
-        """Load, say so, then serve until the pipe closes."""
-        load = read_blocking(self._pipe)
-        if not isinstance(load, Load):
-            return
+        """Load, say so, then serve until the pipe closes; returns when nothing was loaded."""
+        (load,) = self._inbox.take(wait=True)
+        assert isinstance(load, Load)
         try:
-            engine = Engine(load.spec, self._push, log)
+            engine = self._open(load.spec, self._outbox.push, log)
             engine.warm_up()
         except EdgeAgentError as error:
-            self._send(LoadFailed(str(error)))
+            self._outbox.send(LoadFailed(str(error)))
             return
-        self._send(Ready(engine.info))
-        self._serve(engine, Inbox(self._pipe, engine))
+        self._inbox.connect(engine.brake)
+        self._outbox.send(Ready(engine.info))
+        self._serve(engine)
 
-    def _serve(self, engine: Engine, inbox: Inbox) -> None:
+    def _serve(self, engine: Steps) -> None:
         while True:
-            for message in inbox.take(wait=not engine.has_work):
+            if not engine.has_work:
+                self._progress.resting()
+            messages = self._inbox.take(wait=not engine.has_work)
+            self._progress.working()
+            for message in messages:
                 self._obey(engine, message)
             if engine.has_work:
                 engine.step()
 
-    def _obey(self, engine: Engine, message: Any) -> None:
+    def _obey(self, engine: Steps, message: Any) -> None:
         if isinstance(message, Submit):
             try:
                 engine.submit(message.id, list(message.prompt), message.params)
             except EdgeAgentError as error:
-                self._push(message.id, error)
+                self._outbox.push(message.id, error)
         elif isinstance(message, Cancel):
             engine.cancel(message.id)
         elif isinstance(message, AskStats):
-            self._answer(message.id, engine.stats)
+            self._reply(message.id, engine.stats)
         elif isinstance(message, StopThinking):
-            self._answer(message.id, lambda: engine.stop_thinking(message.target))
+            self._reply(message.id, lambda: engine.stop_thinking(message.target))
         elif isinstance(message, AskEdit):
-            self._answer(message.id, lambda: engine.edit(message.edit))
+            self._reply(message.id, lambda: engine.edit(message.edit))
 
-    def _answer(self, id: int, ask: Callable[[], Any]) -> None:
+    def _reply(self, id: int, ask: Callable[[], Any]) -> None:
         try:
             value = ask()
         except EdgeAgentError as error:
             value = error
-        self._send(Answer(id, value))
-
-    def _push(self, id: int, item: Item) -> None:
-        if not (isinstance(item, Finished) and item.reason == "cancelled"):
-            self._send(Output(id, item))
-
-    def _send(self, message: Any) -> None:
-        self._pipe.sendall(frame(message))
+        self._outbox.send(Answer(id, value))
 
 
 def log(line: str) -> None:
@@ -120,10 +182,16 @@ def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def main() -> None:
+def main(open_engine: Open = Engine) -> None:
     """Entry of the process; Ctrl-C is the server's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Host(socket(fileno=int(sys.argv[1]))).run()
+    try:
+        Host(socket(fileno=int(sys.argv[1])), open_engine).run()
+    except Exception as error:
+        traceback.print_exc()
+        words = " ".join(str(error).split())  # one line: the last one is what the server shows
+        log(f"{type(error).__name__}: {words}")
+        os._exit(FAILED)  # at once: a normal exit would wait for a grammar that is being compiled
 
 
 if __name__ == "__main__":

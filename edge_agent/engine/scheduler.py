@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as List
 from dataclasses import dataclass
 
 from edge_agent.engine.cache import PrefixCache
+from edge_agent.engine.pace import Pace
 from edge_agent.engine.sequence import NO_SLOT, Sequence
 from edge_agent.errors import EngineBusy
 
-# Prompt tokens a step may add while somebody reads a stream: 64 cost 11 single steps and run at
-# nine tenths of the full prefill speed (1.5B Q4_K_M on 2 cores).
-SHARED_CHUNK = 64
-# What a pending prompt token counts in the order of prefills, so that the shortest goes first and
-# a long one is passed for so long only; about the prefill speed of a 1.5B on 2 cores.
-TOKENS_PER_S = 100.0
+# How long a step may be while somebody reads a stream, by who waits for the prompt: 0.6 s is two
+# words a second, 0.3 s about the speed of speech. Nobody reads a background stream.
+READER_GAP_S = {0: 0.6, 1: 0.3}
+# The smallest chunk that is given to a prompt beside a stream: the kernels work on 16 rows at once,
+# so that fewer cost nearly as much (1.5B on 2 cores: 8 tokens 3.2 single steps, 16 tokens 4.1).
+LEAST_CHUNK = 16
+MAX_WAITING = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many pending tokens of a sequence the next step computes."""
+    """How many pending tokens of a sequence the next step computes, and guesses behind them."""
 
     sequence: Sequence
     n_tokens: int
+    draft: tuple[int, ...] = ()
+
+    @property
+    def n_computed(self) -> int:
+        return self.n_tokens + len(self.draft)
 
 
 class Scheduler:
     """Waiting and running sequences, and the rule that picks among them.
 
     Running sequences that decode come first, one another's equals; what is left of the batch goes
-    to prefills, the one with the least left to do first. When cells run out: parked prefixes are
-    evicted, then the sequence last in line is sent back to wait (its tokens are kept and computed
-    again later). An interactive sequence that finds all places taken gets that of a background
-    one. No sequence is failed because another is large, and none waits for ever: each has a place
-    in one line (`Sequence.due`), and whoever is first in it is never sent back.
+    to prefills, the one with the least left to do first. While somebody reads a stream a step takes
+    no more of a prompt than keeps it short; when nobody does, all that the batch holds. When cells
+    run out: parked prefixes are evicted, then the sequence last in line is sent back to wait (its
+    tokens are kept, and its cells as long as nobody needs them), then the batch shrinks. An
+    interactive sequence that finds all places taken gets that of a background one. No sequence is
+    failed because another is large, and none waits for ever: each has a place in one line
+    (`Sequence.due`), and whoever is first in it is never sent back.
     """
 
     def __init__(
-        self, cache: PrefixCache, n_parallel: int, n_batch: int, max_waiting: int = 256
+        self,
+        cache: PrefixCache,
+        n_parallel: int,
+        n_batch: int,
+        pace: Pace,
+        shared_chunk: int = 0,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._cache = cache
         self._n_parallel = min(n_parallel, n_batch)  # each that decodes has its token in a step
         self._n_batch = n_batch
+        self._pace = pace
+        self._shared_chunk = shared_chunk
         self._max_waiting = max_waiting
+        self._limit = n_batch  # less than n_batch after llama.cpp found no room
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
 
@@ -56,6 +75,19 @@ class Scheduler:
                 f"{len(self.waiting)} requests are waiting already: try again later.", 5.0
             )
         self.waiting.append(sequence)
+
+    def fork(self, parent: Sequence, child: Sequence) -> bool:
+        """Let a continuation of a prompt that was just computed run; False when it must wait."""
+        slot = None
+        if len(self.running) < self._n_parallel:
+            slot = self._cache.fork(parent.slot, parent.computed)
+        if slot is None:
+            self.waiting.append(child)
+            return False
+        child.slot, child.computed, child.n_cached = slot, parent.computed, parent.computed
+        child.started_at = child.now()
+        self.running.append(child)
+        return True
 
     def remove(self, sequence: Sequence) -> None:
         """The sequence has ended or was cancelled: park what it computed."""
@@ -72,18 +104,23 @@ class Scheduler:
         while shares and not self._cache.make_room(sum(share.n_tokens for share in shares)):
             if len(self.running) == 1:
                 return self._last_one(shares[0])
-            self.preempt(max(self.running, key=lambda s: s.due))
+            self.preempt(self.last_in_line)
             shares = self._divide()
         return shares
+
+    @property
+    def last_in_line(self) -> Sequence:
+        """The running sequence that gives way first."""
+        return max(self.running, key=lambda s: (s.due, s.index))
 
     def _admit(self) -> None:
         """Move waiting sequences into slots, the first in line first."""
         while self.waiting:
-            sequence = min(self.waiting, key=lambda s: s.due)
+            sequence = min(self.waiting, key=lambda s: (s.due, s.index))
             while not self._may_start(sequence):
                 if not self._give_place(sequence):
                     return
-            held = self._cache.acquire(sequence.tokens)
+            held = self._cache.acquire(sequence.tokens, sequence.params.accept_pruned)
             if held is None:
                 return
             self._start(sequence, *held)
@@ -95,7 +132,7 @@ class Scheduler:
 
     def _give_place(self, sequence: Sequence) -> bool:
         """Park a background sequence for an interactive one that stands before it in line."""
-        last = max(self.running, key=lambda s: s.due)
+        last = self.last_in_line
         gives = last.params.priority > sequence.params.priority and last.due > sequence.due
         if gives:
             self.preempt(last)
@@ -116,30 +153,55 @@ class Scheduler:
     def _divide(self) -> list[Share]:
         ready = [s for s in self.running if s.n_computable > 0]
         shares = [Share(s, 1) for s in ready if s.is_decoding and s.n_computable == 1]
-        chunk = SHARED_CHUNK if any(s.is_decoding for s in self.running) else self._n_batch
-        left = min(self._n_batch - len(shares), chunk)
         # forced tokens and what a preempted sequence computes again are prefills by their cost
-        longer = (s for s in ready if not (s.is_decoding and s.n_computable == 1))
+        longer = [s for s in ready if not (s.is_decoding and s.n_computable == 1)]
+        left = min(self._limit - len(shares), self._chunk(longer, len(shares)))
         for sequence in sorted(longer, key=self._prefill_order):
             if left <= 0:
                 break
             shares.append(Share(sequence, min(sequence.n_computable, left)))
             left -= shares[-1].n_tokens
-        return shares
+        return shares[: self._limit]
 
-    @staticmethod
-    def _prefill_order(sequence: Sequence) -> float:
-        return sequence.due + sequence.n_pending / TOKENS_PER_S
+    def _chunk(self, prompts: List[Sequence], n_decoding: int) -> int:
+        """Prompt tokens that the next step may hold."""
+        if not prompts or not any(s.is_read for s in self.running):
+            return self._n_batch
+        if self._shared_chunk:
+            return self._shared_chunk
+        gap_s = READER_GAP_S[min(1, min(s.params.priority for s in prompts))]
+        return self._pace.largest(gap_s, n_decoding, LEAST_CHUNK, self._n_batch)
+
+    def _prefill_order(self, sequence: Sequence) -> float:
+        # the shortest goes first, and a long one is passed only for so long
+        return sequence.due + self._pace.seconds(sequence.n_pending)
 
     def preempt(self, sequence: Sequence) -> None:
-        """Park the sequence and let it wait; what is evicted meanwhile will be computed again."""
+        """Park the sequence and let it wait; what the vault cannot keep is computed again."""
         self.running.remove(sequence)
         self._cache.park(sequence.slot)
         sequence.slot, sequence.computed = NO_SLOT, 0
         self.waiting.append(sequence)
 
+    def no_room(self) -> None:
+        """llama.cpp found no cells where the record says there are some: give way, step by step."""
+        if self._cache.evict_one() or self._cache.unpin_all():
+            return
+        if len(self.running) > 1:
+            self.preempt(self.last_in_line)
+        elif self._limit > 1:
+            self._limit //= 2
+        else:
+            self.running[0].ended = "length"
+
+    def had_room(self) -> None:
+        """The step was computed."""
+        self._limit = self._n_batch
+
     def _last_one(self, share: Share) -> list[Share]:
-        # alone and still no room: the window is full, so the generation ends here
+        # alone and still no room: pinned prefixes go, and then the window is full
+        if self._cache.unpin_all() and self._cache.make_room(share.n_tokens):
+            return [share]
         room = min(share.n_tokens, self._cache.n_free)
         if room == 0:
             share.sequence.ended = "length"

@@ -1,0 +1,251 @@
+"""The engine process kept alive: loaded, watched, and started again when it dies or is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from edge_agent.engine.child import BAD_KERNEL, REAP_S, Child
+from edge_agent.engine.params import LoadSpec, ModelInfo
+from edge_agent.engine.pipe import Answer, LoadFailed, Output, Ping, Pong, Ready
+from edge_agent.engine.streams import Streams
+from edge_agent.engine.watchdog import STUCK_AFTER_S, Watchdog
+from edge_agent.errors import EdgeAgentError, EngineCrashed, ModelLoadError
+
+BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the n-th restart in a row
+STUCK_LOAD_S = 600.0  # a large model from a slow disk takes minutes
+STABLE_S = 60.0  # an engine that answered this long counts as healthy again
+CLOSE_S = REAP_S + 2.0  # for everything that `close` waits for
+CLOSED = "The engine was closed."
+
+State = Literal["loading", "ready", "restarting", "failed", "closed"]
+Spawn: TypeAlias = Callable[[LoadSpec], Awaitable[Child]]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What /health says. `detail` is a sentence when the state is not "ready"."""
+
+    state: State
+    detail: str
+    restarts: int
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long each thing may take, in seconds.
+
+    restart: the pauses before the first, second, ... restart in a row. stuck_after: an engine that
+    finishes no step for so long while work waits is ended. stuck_load: a load likewise.
+    """
+
+    restart: Sequence[float] = BACKOFF_S
+    stuck_after: float = STUCK_AFTER_S
+    stuck_load: float = STUCK_LOAD_S
+
+
+class Keeper:
+    """Owner of the engine process and of what is said about it.
+
+    What the engine sends goes to `streams`; when it dies, what is in flight there ends in
+    EngineCrashed. When it cannot be loaded again, `ready` raises the reason at once, and loading is
+    tried again later.
+    """
+
+    def __init__(
+        self,
+        spec: LoadSpec,
+        streams: Streams,
+        notice: Callable[[str], None],
+        patience: Patience,
+        spawn: Spawn,
+    ) -> None:
+        self.spec = spec
+        self.info: ModelInfo | None = None
+        self._streams = streams
+        self._notice = notice
+        self._patience = patience
+        self._spawn = spawn
+        self._watchdog = Watchdog(patience.stuck_after)
+        self._child: Child | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._state: State = "loading"
+        self._failure: EdgeAgentError | None = None
+        self._settled = asyncio.Event()  # neither loading nor restarting
+        self._restarts = 0
+
+    @property
+    def status(self) -> EngineStatus:
+        detail = str(self._failure) if self._failure and self._state != "ready" else ""
+        pid = self._child.pid if self._child and self._state == "ready" else None
+        return EngineStatus(self._state, detail, self._restarts, pid)
+
+    def start(self) -> None:
+        """Begin to load; `ready` waits for it."""
+        if self._task is None and self._state != "closed":
+            self._task = asyncio.create_task(self._keep())
+
+    async def ready(self) -> None:
+        """Wait for an engine that answers; raises ModelLoadError or EngineCrashed.
+
+        It answers until the caller awaits the next time.
+        """
+        if self._task is None and self._state != "closed":
+            raise EngineCrashed("The engine has not been started: await start() first.")
+        while self._state in ("loading", "restarting"):
+            await self._settled.wait()
+        if self._state != "ready":
+            raise self._failure or EngineCrashed(CLOSED)
+
+    def send(self, message: Any) -> None:
+        """To the engine; one that just died fails all streams instead of answering."""
+        if self._child is not None:
+            self._child.send(message)
+
+    async def close(self) -> None:
+        """End the process, in CLOSE_S and a REAP_S at most; nobody waits for it any more."""
+        self._enter("closed", EngineCrashed(CLOSED))
+        self._streams.fail(EngineCrashed(CLOSED))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CLOSE_S)
+        await self._reap()
+
+    def _enter(self, state: State, failure: EdgeAgentError | None = None) -> None:
+        if self._state == "closed":  # for ever, whatever was under way
+            return
+        self._state, self._failure = state, failure
+        if state in ("loading", "restarting"):
+            self._settled.clear()
+        else:
+            self._settled.set()
+
+    async def _keep(self) -> None:
+        """One engine after another, until closed or until the first one cannot be loaded."""
+        failures, loop = 0, asyncio.get_running_loop()
+        while self._state != "closed":
+            born_at = await self._one_life()
+            if self.info is None:
+                return
+            failures = 1 if born_at and loop.time() - born_at > STABLE_S else failures + 1
+            pauses = self._patience.restart
+            await asyncio.sleep(pauses[min(failures, len(pauses)) - 1])
+
+    async def _one_life(self) -> float | None:
+        """An engine from its start to its end; returns when it began to answer, if it did."""
+        born_at = None
+        try:
+            child = await self._load()
+            born_at = asyncio.get_running_loop().time()
+            await self._serve(child)
+        except ModelLoadError as error:
+            self._give_up(error)
+        except Exception as error:  # a keeper that died silently would let requests wait
+            self._give_up(EngineCrashed(f"The engine could not be kept: {error!r}."))
+        finally:
+            await self._reap()
+        return born_at
+
+    async def _load(self) -> Child:
+        """A process that has loaded the model and computed its first tokens."""
+        while True:
+            child = self._child = await self._spawned()
+            first = await self._first_word(child)
+            if isinstance(first, Ready):
+                self.info = first.info
+                self._enter("ready")
+                return child
+            if isinstance(first, LoadFailed):
+                raise ModelLoadError(first.message)
+            await child.reap()
+            self._died_loading(child)
+
+    async def _spawned(self) -> Child:
+        try:
+            return await self._spawn(self.spec)
+        except OSError as error:
+            raise ModelLoadError(f"The engine process could not be started: {error}.") from error
+
+    async def _first_word(self, child: Child) -> Any:
+        limit_s = self._patience.stuck_load
+        why = f"It was not ready after {limit_s:g} s and was ended: is its disk very slow?"
+        timer = asyncio.get_running_loop().call_later(limit_s, child.kill, why)
+        try:
+            return await child.read()
+        finally:
+            timer.cancel()
+
+    def _died_loading(self, child: Child) -> None:
+        """Choose kernels that every processor has, where that may help, or say what happened."""
+        why = child.explain()
+        if child.signal == signal.SIGKILL and not child.killed:
+            why = (
+                f"{why} Most often that is the system, out of memory: close other programs, or "
+                "use a smaller --ctx-size or a smaller model."
+            )
+        if child.signal not in BAD_KERNEL or not self.spec.use_extra_bufts:
+            raise ModelLoadError(f"{self.spec.path} could not be loaded. {why}")
+        self.spec = replace(self.spec, use_extra_bufts=False)
+        self._notice(
+            f"{why} Trying again without llama.cpp's repacked CPU kernels (slower): rebuild "
+            "llama-cpp-python with -mno-amx-tile -mno-amx-int8 -mno-amx-bf16 to have them."
+        )
+
+    async def _serve(self, child: Child) -> None:
+        """Hand on what the engine sends, until it ends."""
+        watch = asyncio.create_task(self._watch(child))
+        try:
+            while (message := await child.read()) is not None:
+                self._deliver(message)
+        finally:
+            watch.cancel()
+        await child.reap()
+        self._lost(child.explain())
+
+    def _deliver(self, message: Output | Answer | Pong) -> None:
+        if isinstance(message, Pong):
+            self._watchdog.heard(message)
+        elif isinstance(message, Output):
+            self._streams.deliver(message.id, message.item)
+        else:
+            self._streams.deliver(message.id, message.value)
+
+    async def _watch(self, child: Child) -> None:
+        """Ask how it is while somebody waits for it; end it when it is stuck."""
+        loop, dog = asyncio.get_running_loop(), self._watchdog
+        dog.rest()
+        while not child.killed:
+            asked_at = loop.time()
+            if self._streams:
+                child.send(Ping())
+            else:
+                dog.rest()
+            await asyncio.sleep(dog.tick_s)
+            if why := dog.tick(loop.time() - asked_at):
+                child.kill(why)
+
+    def _lost(self, why: str) -> None:
+        if self._state == "closed":
+            return
+        self._restarts += 1
+        self._fail(
+            "restarting", EngineCrashed(f"{why} It is being restarted: send the request again.")
+        )
+
+    def _give_up(self, error: EdgeAgentError) -> None:
+        self._fail("failed", error)
+
+    def _fail(self, state: State, error: EdgeAgentError) -> None:
+        if self.info is not None and self._state != "closed":
+            self._notice(str(error))
+        self._enter(state, error)
+        self._streams.fail(error)
+
+    async def _reap(self) -> None:
+        if self._child is not None:
+            await self._child.reap()
+            self._child = None

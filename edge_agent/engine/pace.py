@@ -1,0 +1,55 @@
+"""What a step costs on this device by its number of tokens, learned while it runs."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+# Cost of a step in single-token steps: 1.5B Q4_K_M on 2 x86 cores. It is where the learning
+# begins; a device that is otherwise shows it within a few steps.
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+COSTS = (1.0, 1.55, 1.8, 3.2, 4.1, 6.4, 11.1, 21.0, 42.0, 84.0)
+WEIGHT = 0.2  # of a new measurement
+OUTLIER = 4.0  # a step that took so many times the expected seconds met something else
+
+
+class Pace:
+    """Seconds of a step, by tokens; linear between the sizes that are kept."""
+
+    def __init__(self, single_s: float = 0.05) -> None:
+        self._seconds = [cost * single_s for cost in COSTS]
+        self._seen = [False] * len(SIZES)
+
+    def seconds(self, n_tokens: int) -> float:
+        """What a step of so many tokens takes, as far as is known."""
+        i = min(max(bisect_right(SIZES, n_tokens) - 1, 0), len(SIZES) - 2)
+        low, high = self._seconds[i], self._seconds[i + 1]
+        share = (n_tokens - SIZES[i]) / (SIZES[i + 1] - SIZES[i])
+        return max(low + (high - low) * share, 1e-6)
+
+    def saw(self, n_tokens: int, seconds: float) -> None:
+        """Learn from a step."""
+        i = min(range(len(SIZES)), key=lambda i: abs(SIZES[i] - n_tokens))
+        # a size in between says something of its neighbour: what the curve would be there
+        at_size = seconds * self._seconds[i] / self.seconds(n_tokens)
+        if self._seen[i]:
+            weight = WEIGHT if at_size < OUTLIER * self._seconds[i] else WEIGHT / 10
+            self._seconds[i] += weight * (at_size - self._seconds[i])
+            return
+        self._rescale(i, at_size)
+
+    def _rescale(self, i: int, seconds: float) -> None:
+        """The first measurement of a size: those never seen keep their ratio to the nearest."""
+        factor = seconds / self._seconds[i]
+        self._seconds[i], self._seen[i] = seconds, True
+        seen = [j for j, was in enumerate(self._seen) if was]
+        for j in range(len(SIZES)):
+            if not self._seen[j] and min(seen, key=lambda k: abs(k - j)) == i:
+                self._seconds[j] *= factor
+
+    def largest(self, within_s: float, beside: int, least: int, most: int) -> int:
+        """The largest chunk (least times a power of two, at most `most`) that, beside so many
+        other tokens, makes a step of no more than `within_s`; `least` when none does."""
+        chunk = least
+        while chunk * 2 <= most and self.seconds(chunk * 2 + beside) <= within_s:
+            chunk *= 2
+        return min(chunk, most)
