@@ -40,6 +40,8 @@ Item: TypeAlias = Tokens | Finished | EdgeAgentError
 WARM_UP_TOKENS = (40, 16, 1)  # the matrix kernels of a prefill, and those of a decode
 RANDOM_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: not a seed, but the wish for any
 GRAMMAR_WAIT_S = 0.005  # how long a step with nothing to compute waits for a grammar
+# Of a prompt on an accelerator, where llama.cpp cannot break a step off when it is cancelled.
+LONGEST_STEP_S = 0.2
 BRAKE_TOKENS = 8  # a step that computes fewer of a cancelled prompt is not worth breaking off
 
 
@@ -64,7 +66,12 @@ class Engine:
         self._editor = Editor(self._cache, self._vault)
         self._pace = Pace()
         self._scheduler = Scheduler(
-            self._cache, spec.n_parallel, spec.n_batch, self._pace, spec.shared_chunk
+            self._cache,
+            spec.n_parallel,
+            spec.n_batch,
+            self._pace,
+            spec.shared_chunk,
+            LONGEST_STEP_S if spec.n_gpu_layers else None,
         )
         self._writer = Writer(self._llama)
         self._grammars = Grammars(self._llama.vocab)
@@ -104,12 +111,14 @@ class Engine:
             self._grammars.order(id, params.grammar, params.n)
 
     def _sequence(self, id: int, prompt: list[int], params: GenerateParams, index: int) -> Sequence:
+        sampler = self._sampler(params, index)
+        sampler.remember(prompt)  # penalties look back on the prompt too, as llama.cpp's do
         drafts = self._spec.speculate and params.speculate is not False and self._llama.can_cut
         return Sequence(
             id,
             list(prompt),
             params,
-            self._sampler(params, index),
+            sampler,
             index,
             ThoughtMeter(params.thought) if params.thought else None,
             Drafter(prompt) if drafts else None,

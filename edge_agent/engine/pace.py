@@ -9,6 +9,7 @@ from bisect import bisect_right
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 COSTS = (1.0, 1.55, 1.8, 3.2, 4.1, 6.4, 11.1, 21.0, 42.0, 84.0)
 WEIGHT = 0.2  # of a new measurement
+HALVES = 2.2  # a step costs no more than so many of half its size
 OUTLIER = 4.0  # a step that took so many times the expected seconds met something else
 
 
@@ -16,35 +17,33 @@ class Pace:
     """Seconds of a step, by tokens; linear between the sizes that are kept."""
 
     def __init__(self, single_s: float = 0.05) -> None:
-        self._seconds = [cost * single_s for cost in COSTS]
-        self._seen = [False] * len(SIZES)
+        self._seen: dict[int, float] = {}  # seconds by index of SIZES
+        self._curve = [cost * single_s for cost in COSTS]
 
     def seconds(self, n_tokens: int) -> float:
         """What a step of so many tokens takes, as far as is known."""
         i = min(max(bisect_right(SIZES, n_tokens) - 1, 0), len(SIZES) - 2)
-        low, high = self._seconds[i], self._seconds[i + 1]
+        low, high = self._curve[i], self._curve[i + 1]
         share = (n_tokens - SIZES[i]) / (SIZES[i + 1] - SIZES[i])
-        return max(low + (high - low) * share, 1e-6)
+        return max(low + (high - low) * share, low * 0.5)
 
     def saw(self, n_tokens: int, seconds: float) -> None:
         """Learn from a step."""
         i = min(range(len(SIZES)), key=lambda i: abs(SIZES[i] - n_tokens))
         # a size in between says something of its neighbour: what the curve would be there
-        at_size = seconds * self._seconds[i] / self.seconds(n_tokens)
-        if self._seen[i]:
-            weight = WEIGHT if at_size < OUTLIER * self._seconds[i] else WEIGHT / 10
-            self._seconds[i] += weight * (at_size - self._seconds[i])
-            return
-        self._rescale(i, at_size)
+        at_size = seconds * self._curve[i] / self.seconds(n_tokens)
+        known = self._seen.get(i, at_size)
+        weight = WEIGHT if at_size < OUTLIER * known else WEIGHT / 10
+        self._seen[i] = known + weight * (at_size - known)
+        self._draw()
 
-    def _rescale(self, i: int, seconds: float) -> None:
-        """The first measurement of a size: those never seen keep their ratio to the nearest."""
-        factor = seconds / self._seconds[i]
-        self._seconds[i], self._seen[i] = seconds, True
-        seen = [j for j, was in enumerate(self._seen) if was]
-        for j in range(len(SIZES)):
-            if not self._seen[j] and min(seen, key=lambda k: abs(k - j)) == i:
-                self._seconds[j] *= factor
+    def _draw(self) -> None:
+        """The curve through what was seen: a size never seen has its usual ratio to the nearest."""
+        for i in range(len(SIZES)):
+            near = min(self._seen, key=lambda seen: abs(seen - i))
+            at = self._seen[near] * COSTS[i] / COSTS[near]
+            # two steps of half the size would do: what was slow once is not shunned for ever
+            self._curve[i] = min(at, HALVES * self._curve[i - 1]) if i else at
 
     def largest(self, within_s: float, beside: int, least: int, most: int) -> int:
         """The largest chunk (least times a power of two, at most `most`) that, beside so many

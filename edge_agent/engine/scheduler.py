@@ -52,6 +52,7 @@ class Scheduler:
         n_batch: int,
         pace: Pace,
         shared_chunk: int = 0,
+        longest_step_s: float | None = None,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._cache = cache
@@ -59,6 +60,7 @@ class Scheduler:
         self._n_batch = n_batch
         self._pace = pace
         self._shared_chunk = shared_chunk
+        self._longest_step_s = longest_step_s  # None: a step can be broken off
         self._max_waiting = max_waiting
         self._limit = n_batch  # less than n_batch after llama.cpp found no room
         self.waiting: list[Sequence] = []
@@ -165,12 +167,16 @@ class Scheduler:
 
     def _chunk(self, prompts: List[Sequence], n_decoding: int) -> int:
         """Prompt tokens that the next step may hold."""
-        if not prompts or not any(s.is_read for s in self.running):
+        if not prompts:
+            return 0
+        step_s = self._longest_step_s
+        if any(s.is_read for s in self.running):
+            if self._shared_chunk:
+                return self._shared_chunk
+            step_s = READER_GAP_S[min(1, min(s.params.priority for s in prompts))]
+        if step_s is None:
             return self._n_batch
-        if self._shared_chunk:
-            return self._shared_chunk
-        gap_s = READER_GAP_S[min(1, min(s.params.priority for s in prompts))]
-        return self._pace.largest(gap_s, n_decoding, LEAST_CHUNK, self._n_batch)
+        return self._pace.largest(step_s, n_decoding, LEAST_CHUNK, self._n_batch)
 
     def _prefill_order(self, sequence: Sequence) -> float:
         # the shortest goes first, and a long one is passed only for so long
