@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.engine.cells import NO_IDS, CellPool, Ids, Slot, common_prefix
+from edge_agent.engine.cells import NO_IDS, CellPool, Ids, Slot
 from edge_agent.engine.vault import Vault
 
 PARKED_SHARE = 0.75  # of the cells may lie parked: attention passes over them in every step
@@ -21,6 +21,9 @@ YOUNG_S = 10.0  # seconds of age that make no difference to what a parked prefix
 
 class KvMemory(Protocol):
     """The edits the cache makes to the KV cells (`llama.Llama` has them)."""
+
+    @property
+    def can_cut(self) -> bool: ...
 
     def share(self, source: int, target: int, length: int) -> None: ...
 
@@ -233,21 +236,25 @@ class PrefixCache:
             self._empty(min(parked, key=self._worth))
 
     def pin(self, index: int, length: int) -> None:
-        """Keep the slot's first `length` tokens in the cells, and on disk, whatever else comes.
+        """Keep the slot's first `length` tokens on disk, and in the cells whatever else comes.
 
-        The oldest pins give way to newer ones past a quarter of the cells.
+        In the cells only up to a quarter of them; the oldest pins give way to newer ones.
         """
         source = self._slots[index]
-        known = next((s for s in self.pinned if common_prefix(s.ids, source.ids) >= length), None)
-        target = known or self._cheapest_idle()
-        if target is None or source.exact < length or length > PINNED_SHARE * len(self._pool):
+        if source.exact < length:
             return
-        if target is not known:
+        known = next(
+            (s for s in self.pinned if s.shares(source.ids[:length], True) == length), None
+        )
+        target = known or self._cheapest_idle()
+        if target is None:
+            return
+        if known is None:
             self._hold_prefix_of(source, target, length)
-            target.pinned = True
+            target.pinned = length <= PINNED_SHARE * len(self._pool)
         self._touch(target)
         self._unpin_old()
-        if self._vault is not None and not self._vault.pinned(target.ids):
+        if self._vault is not None and not self._vault.pinned(source.ids[:length]):
             self._vault.pin(target.ids, self._memory.save(target.index))
 
     def _unpin_old(self) -> None:
@@ -285,8 +292,8 @@ class PrefixCache:
 
     def _empty(self, slot: Slot) -> None:
         """Forget what a slot holds, here; the vault keeps it if it is worth it."""
-        lost = self._pool.n_own(slot.cells)
-        if self._vault is not None and lost >= WORTH_KEEPING and slot.exact == len(slot.ids):
+        worth_it = self._pool.n_own(slot.cells) >= WORTH_KEEPING and slot.exact == len(slot.ids)
+        if self._vault is not None and worth_it and not self._vault.covers(slot.ids):
             self._vault.keep(slot.ids, self._memory.save(slot.index))
         self.clear(slot.index)
 
@@ -309,16 +316,22 @@ class PrefixCache:
         if self._vault is None or found is None or slot is None:
             return
         length, kept = found
-        if length >= self.longest(prompt)[1] + WORTH_KEEPING:
+        whole = length == len(kept.ids) or self._memory.can_cut
+        if whole and length >= self.longest(prompt)[1] + WORTH_KEEPING and self._fits(kept.ids):
             state = self._vault.load(kept)
             if state is not None:
                 self.put(slot, kept.ids, state)
+
+    def _fits(self, ids: Ids) -> bool:
+        """Whether a state of these tokens finds room beside what is in use."""
+        return len(ids) <= self.n_available
 
     def put(self, slot: Slot, ids: Ids, state: NDArray[np.uint8]) -> int:
         """Fill an idle slot from a saved state; returns the tokens it then holds: all, or none."""
         self._empty(slot)
         slot.busy = True  # making room must not choose it
-        fits = self.make_room(len(ids)) and self._memory.load(slot.index, state)
+        fits = self._fits(ids) and self.make_room(len(ids))
+        fits = fits and self._memory.load(slot.index, state)
         slot.busy = False
         if not fits:
             self._memory.truncate(slot.index, 0)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
+GLANCE = 64  # tokens that are compared first
 NO_IDS: Ids = np.zeros(0, np.int32)
 
 
@@ -77,5 +78,7 @@ class Slot:
 def common_prefix(a: Ids, b: Ids) -> int:
     """Length of the longest common prefix."""
     n = min(len(a), len(b))
+    if not np.array_equal(a[: min(n, GLANCE)], b[: min(n, GLANCE)]):
+        n = min(n, GLANCE)  # most pairs differ early
     different = np.flatnonzero(a[:n] != b[:n])
     return int(different[0]) if len(different) else n

@@ -209,9 +209,9 @@ class Engine:
         sequence = share.sequence
         end = sequence.computed + share.n_tokens
         self._cache.extend(sequence.slot, [*sequence.tokens[sequence.computed : end], *share.draft])
-        passed = sequence.computed < sequence.params.pin <= end
         sequence.computed = end
-        if passed:
+        if not sequence.is_pinned and 0 < sequence.params.pin <= end:
+            sequence.is_pinned = True
             self._cache.pin(sequence.slot, sequence.params.pin)
 
     def _undo(self, shares: list[Share], no_room: bool) -> None:

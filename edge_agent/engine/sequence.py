@@ -38,6 +38,7 @@ class Sequence:
     spare: list[Constraint] = field(default_factory=list)  # of the continuations not yet forked
     awaits_grammar: bool = False
     is_forked: bool = False
+    is_pinned: bool = False
     slot: int = NO_SLOT
     computed: int = 0
     n_prompt: int = 0

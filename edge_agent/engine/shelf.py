@@ -18,10 +18,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from edge_agent.engine.cells import Ids, common_prefix
 from edge_agent.engine.statefile import (
     MAGIC,
     TEMP_PREFIX,
-    Ids,
     State,
     file_size,
     read_head,
@@ -43,13 +43,6 @@ class Kept:
 
     ids: Ids
     n_bytes: int
-
-
-def common_prefix(a: Ids, b: Ids) -> int:
-    """Length of the longest common prefix."""
-    n = min(len(a), len(b))
-    different = np.flatnonzero(a[:n] != b[:n])
-    return int(different[0]) if len(different) else n
 
 
 def longest_of(entries: list[Kept], prompt: Ids) -> tuple[int, Kept] | None:

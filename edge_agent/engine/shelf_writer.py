@@ -7,8 +7,9 @@ import queue
 import threading
 import time
 
+from edge_agent.engine.cells import Ids
 from edge_agent.engine.shelf import Shelf
-from edge_agent.engine.statefile import Ids, State
+from edge_agent.engine.statefile import State
 
 PENDING = 2  # states that wait for the writer; one more is being written
 

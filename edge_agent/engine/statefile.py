@@ -20,7 +20,8 @@ from tempfile import mkstemp
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.int32]
+from edge_agent.engine.cells import Ids
+
 State = NDArray[np.uint8]
 
 MAGIC = b"EAstate1"

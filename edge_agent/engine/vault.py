@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.engine.shelf import Kept, Shelf, common_prefix, longest_of
+from edge_agent.engine.cells import Ids, common_prefix
+from edge_agent.engine.shelf import Kept, Shelf, longest_of
 from edge_agent.engine.shelf_writer import ShelfWriter
-from edge_agent.engine.statefile import Ids, State
-
-__all__ = ["Ids", "Kept", "State", "Vault"]
+from edge_agent.engine.statefile import State
 
 NO_STATE: State = np.zeros(0, np.uint8)
 CLOSE_S = 10.0  # for the states that wait to be written when the engine ends
@@ -63,8 +62,19 @@ class Vault:
 
         States of a prefix of `ids` are dropped: this one serves as well.
         """
-        if len(ids) and not self._covered(ids):
+        if len(ids) and not self.covers(ids):
             self._add(ids, state, None)
+
+    def covers(self, ids: Ids) -> bool:
+        """Whether a state in memory has all of `ids`, which then counts as wanted now.
+
+        Ask before taking a state out of the cells for `keep`, which costs a copy of it.
+        """
+        for held in self._with_state():
+            if common_prefix(held.kept.ids, ids) == len(ids):
+                self._touch(held)
+                return True
+        return False
 
     def longest(self, prompt: Ids) -> tuple[int, Kept] | None:
         """The state, here or on disk, that shares the longest prefix with `prompt`, and how long.
@@ -125,13 +135,6 @@ class Vault:
     def _with_state(self) -> list[_Holding]:
         return [held for held in self._held.values() if len(held.state)]
 
-    def _covered(self, ids: Ids) -> bool:
-        for held in self._with_state():
-            if common_prefix(held.kept.ids, ids) == len(ids):
-                self._touch(held)
-                return True
-        return False
-
     def _add(self, ids: Ids, state: State, name: str | None) -> None:
         named = sum(held.n_bytes for held in self._names.values()) if name is None else 0
         if ids.nbytes + state.nbytes + named > self._memory_bytes:
@@ -178,6 +181,7 @@ class Vault:
         held.used_at = self._clock
 
 
-def _own(array: State) -> State:
-    # a view would hold on to all of what it looks at
-    return array if array.base is None else array.copy()
+def _own(state: State) -> State:
+    # a view would hold on to all of what it looks at; one of the whole buffer may
+    whole = state.base is None or state.nbytes == getattr(state.base, "nbytes", -1)
+    return state if whole else state.copy()
