@@ -47,7 +47,32 @@ class Settings(BaseSettings):
     n_gpu_layers: int = Field(
         -2, ge=-2, description="layers on the accelerator; -1 all, -2 chooses"
     )
-    kv_type: Literal["f16", "q8_0"] = "f16"
+    kv_type: Literal["auto", "f16", "q8_0"] = Field(
+        "auto", description="how keys and values are stored; auto: f16, or q8_0 where only it fits"
+    )
+    lora: tuple[str, ...] = Field((), description="LoRA adapters, each FILE or FILE=SCALE")
+    speculate: bool = Field(True, description="draft tokens ahead where that is faster")
+    chunk: int = Field(
+        0, ge=0, description="prompt tokens per step beside a stream that is read; 0 adapts"
+    )
+    cache_ram: int | None = Field(
+        None, ge=0, description="MiB for prefixes moved out of the KV cells; unset: 512 or less"
+    )
+    prefix_dir: Path | None = Field(
+        None, description="where pinned prefixes are kept; unset: prefixes/ in cache_dir"
+    )
+    prefix_disk: int = Field(4096, ge=0, description="MiB of disk for pinned prefixes")
+    stuck_after: float = Field(
+        120.0, gt=0, description="seconds without a step, while work waits, before a restart"
+    )
+
+    # a model behind an OpenAI-compatible server, in place of one here
+    backend: str | None = Field(None, description="base URL, such as http://127.0.0.1:8000/v1")
+    backend_model: str | None = Field(None, description="its name there; the first that is listed")
+    backend_key_env: str | None = Field(None, description="environment variable with the API key")
+
+    # how the agent talks to the model, over what its card or name says
+    profile: str | None = None
 
     # defaults of a request, over the model card's
     seed: int | None = None

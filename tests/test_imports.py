@@ -41,11 +41,19 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Where a foreign library may be imported: a module, or a package ending in a dot.
 HOMES: dict[str, tuple[str, ...]] = {
-    "llama_cpp": ("engine.llama", "engine.planner", "chat.vocab", "quantize."),
+    "llama_cpp": (
+        "engine.llama",
+        "engine.sampler",
+        "engine.gpus",
+        "engine.adapters",
+        "chat.vocab",
+        "bench.bare",
+        "quantize.",
+    ),
     "llguidance": ("engine.constraint",),
     "jinja2": ("chat.template",),
     "tiktoken": ("chat.vocab", "chat.bpe"),
-    "httpx": ("tools.web",),
+    "httpx": ("tools.web", "bench.http", "chat.remote."),
     "trafilatura": ("tools.extract",),
     "lxml": ("tools.markup",),
     "pypdf": ("tools.extract", "tools.pdf"),
@@ -61,7 +69,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli.",),
     "rich": ("cli.",),
     "platformdirs": ("config",),
-    "psutil": ("engine.planner",),
+    "psutil": ("engine.machine",),
     "pydantic_settings": ("config",),
     "requests": (),
     "openai": (),

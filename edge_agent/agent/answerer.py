@@ -109,7 +109,7 @@ class Answerer:
     def _cited(wrote: dict[str, object], facts: Sequence[Fact]) -> list[Fact]:
         numbers = wrote.get("facts")
         known = {fact.number: fact for fact in facts}
-        named = numbers if isinstance(numbers, list) else []
+        named = [n for n in numbers if isinstance(n, int)] if isinstance(numbers, list) else []
         return [known[n] for n in dict.fromkeys(named) if n in known]
 
     def _with_carrier(
@@ -137,12 +137,13 @@ class Answerer:
 
 
 def _loads(text: str) -> dict[str, object]:
-    """The object a constrained generation wrote; {} when its token limit cut it off."""
+    """The object a constrained generation wrote; {} when its token limit cut it off, or a server
+    elsewhere did not hold it to the schema."""
     try:
-        wrote: dict[str, object] = json.loads(text)
+        wrote = json.loads(text)
     except ValueError:
         return {}
-    return wrote
+    return wrote if isinstance(wrote, dict) else {}
 
 
 def is_missing(answer: str) -> bool:

@@ -81,6 +81,7 @@ class Hermes:
             max_tokens=self._profile.turn_tokens,
             thinking=self._profile.thinking,
             priority=BACKGROUND,
+            pin=True,
         )
 
     def read(self, completion: Completion) -> Turn:
@@ -142,18 +143,36 @@ class JsonActions:
             max_tokens=self._profile.turn_tokens,
             thinking=self._profile.thinking,
             priority=BACKGROUND,
+            pin=True,
         )
 
     def read(self, completion: Completion) -> Turn:
         try:
             wrote = json.loads(completion.text)
         except ValueError:
-            return Turn(text=completion.text, error="Error: the turn was cut off. Be brief.")
+            return Turn(text=completion.text, error=self._unread(completion))
+        if not _is_action(wrote):  # a server elsewhere may not have held the model to the schema
+            return Turn(text=completion.text, error=self._unread(completion))
         search = Call("search", {"query": [wrote["query"]]})
         return Turn(wrote["thought"], calls=(search,), facts=tuple(wrote["facts"]))
 
+    @staticmethod
+    def _unread(completion: Completion) -> str:
+        if completion.done.reason == "length":
+            return "Error: the turn was cut off. Be brief."
+        return 'Error: write one JSON object with "facts", "thought" and "query", nothing else.'
+
     def reply(self, completion: Completion, texts: Sequence[str]) -> tuple[Message, ...]:
         return (Message("user", "\n\n".join(["More facts:", *texts])),)
+
+
+def _is_action(wrote: Any) -> bool:
+    if not isinstance(wrote, dict):
+        return False
+    texts = all(isinstance(wrote.get(key), str) for key in ("thought", "query"))
+    facts = wrote.get("facts")
+    numbers = isinstance(facts, list) and all(isinstance(each, int) for each in facts)
+    return texts and numbers
 
 
 def _search_schema(n_facts: int) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _pointing_schema(n: int) -> dict[str, object]:
 def _pointed_at(text: str, n: int) -> list[int]:
     """Indices the model pointed at, each once; all of them when it was cut off."""
     try:
-        numbers = json.loads(text)["relevant"]
+        numbers = [*json.loads(text)["relevant"]]
     except (ValueError, KeyError, TypeError):
         return list(range(n))
     return list(dict.fromkeys(i - 1 for i in numbers if isinstance(i, int) and 1 <= i <= n))

@@ -1,4 +1,4 @@
-"""The conversation of a run as token ids: appended to, and rendered again only when folded."""
+"""The conversation of a run: appended to, and rendered again only when folded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Transcript:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self._prompt: Prompt | None = None
-        self._generated: tuple[int, ...] = ()
+        self._completion: Completion | None = None
         self._replies: tuple[Message, ...] = ()
 
     def start(self, request: ChatRequest) -> Prompt:
@@ -23,19 +23,21 @@ class Transcript:
 
     def add(self, completion: Completion, replies: tuple[Message, ...]) -> None:
         """Note what the model wrote and what is answered to it."""
-        self._generated = completion.done.ids
+        self._completion = completion
         self._replies = replies
 
     def go_on(self, request: ChatRequest) -> Prompt:
         """The prompt of the next turn; raises ContextOverflow when it no longer fits."""
-        assert self._prompt is not None, "go_on comes after start"
-        self._prompt = self._chat.extend(self._prompt, self._generated, self._replies, request)
+        assert self._prompt and self._completion, "go_on comes after start and add"
+        self._prompt = self._chat.extend(self._prompt, self._completion, self._replies, request)
         return self._prompt
 
     def is_crowded(self, turn_tokens: int) -> bool:
         """Whether the next turn should begin from a folded transcript."""
-        if self._prompt is None:
+        if self._prompt is None or self._completion is None:
             return False
+        usage = self._completion.done.usage  # a server elsewhere counts what is only estimated here
+        begun = (usage.prompt_tokens or self._prompt.n_tokens) + usage.completion_tokens
         replies = sum(self._chat.count(message.content) for message in self._replies)
-        used = len(self._prompt.ids) + len(self._generated) + replies
+        used = begun + replies
         return used + min(turn_tokens, self._chat.n_ctx // 8) > self._chat.n_ctx * HIGH_WATER

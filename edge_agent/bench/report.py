@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_agent.engine.llama import BINDING_VERSION
 from edge_agent.engine.params import LoadSpec, ModelInfo
 
 
@@ -29,15 +26,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure: the median of the rounds."""
+    """One figure; value is None where what was measured lacks the ability (`note` says how)."""
 
     suite: str
     case: str
-    value: float
+    value: float | None
     target: Target
+    note: str = ""
 
     @property
     def ok(self) -> bool | None:
+        """Whether the target was met: not by what cannot do it; None where there is no target."""
+        if self.value is None:
+            return None if self.target.value is None else False
         return self.target.met(self.value)
 
 
@@ -56,40 +57,38 @@ class Report:
 
 
 def report_as_json(report: Report) -> dict[str, Any]:
-    """`{"machine", "model", "results": [{"suite","case","value","unit","target","ok"}]}`."""
+    """`{"machine", "model", "results": [{"suite","case","value","unit","target","ok"}]}`.
+
+    A result also has "bound" where it has a target ("at least" or "at most"), and "lacks" where
+    its value is null.
+    """
     return {
         "machine": report.machine,
         "model": report.model,
-        "results": [
-            {
-                "suite": result.suite,
-                "case": result.case,
-                "value": round(result.value, 4),
-                "unit": result.target.unit,
-                "target": result.target.value,
-                "ok": result.ok,
-            }
-            for result in report.results
-        ],
+        "results": [_row(result) for result in report.results],
     }
 
 
-def describe_machine(system_info: str, load_average: float) -> dict[str, Any]:
-    """Processor, cores, memory (bytes), and how busy it was when the bench began."""
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "load_average": round(load_average, 2),
-        "system_info": system_info.strip(),
-        "python": platform.python_version(),
-        "llama_cpp_python": BINDING_VERSION,
+def _row(result: Result) -> dict[str, Any]:
+    value, target = result.value, result.target
+    row: dict[str, Any] = {
+        "suite": result.suite,
+        "case": result.case,
+        "value": None if value is None else round(value, 4),
+        "unit": target.unit,
+        "target": target.value,
+        "ok": result.ok,
     }
+    if target.value is not None:
+        row["bound"] = target.bound
+    if value is None:
+        row["lacks"] = result.note
+    return row
 
 
 def describe_model(name: str, info: ModelInfo, spec: LoadSpec) -> dict[str, Any]:
     """The file and how it was loaded."""
-    loaded = {key: value for key, value in asdict(spec).items() if key != "path"}
+    loaded = {key: value for key, value in asdict(spec).items() if key not in ("path", "cache_dir")}
     return {
         "name": name,
         "file": Path(info.path).name,

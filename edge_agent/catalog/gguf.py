@@ -6,6 +6,7 @@ counts, key-value pairs, tensor descriptions, padding, tensor data.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import BinaryIO
 
 from edge_agent.errors import BadModelFile
 
-Value = int | float | bool | str
+Value = int | float | bool | str | tuple[int | float | bool, ...]
 
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
 MAX_STRING = 64 << 20  # a longer one is garbage, not a chat template
 MAX_COUNT = 1 << 24
+MAX_ARRAY = 4096  # longer arrays are vocabularies, which nobody here reads
 
 # value type -> struct format, from the specification; 8 is a string, 9 an array
 SCALARS = {
@@ -71,23 +73,55 @@ BLOCKS = {
     34: (256, 54),  # TQ1_0
     35: (256, 66),  # TQ2_0
     39: (32, 17),  # MXFP4
+    40: (64, 36),  # NVFP4
+    41: (128, 18),  # Q1_0
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What the header says of a tensor. shape: the row's length first, as ggml has it.
+
+    kind: ggml's number of the type. offset: in bytes, from where the tensors' data begins.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+    @property
+    def n_weights(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """0 for a type that is not known here."""
+        per_block, block_bytes = BLOCKS.get(self.kind, (1, 0))
+        return -(-self.n_weights // per_block) * block_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
     """The header of a complete GGUF file.
 
-    metadata holds scalars and strings; arrays (vocabularies) are skipped. end_offset: the first
-    byte after the last tensor.
+    metadata holds scalars, strings and short arrays of numbers; vocabularies are skipped.
+    end_offset: the first byte after the last tensor.
     """
 
     path: Path
     version: int
     metadata: Mapping[str, Value]
-    n_tensors: int
-    n_parameters: int
+    tensors: tuple[Tensor, ...]
     end_offset: int
+
+    @property
+    def n_tensors(self) -> int:
+        return len(self.tensors)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(tensor.n_weights for tensor in self.tensors)
 
     @property
     def architecture(self) -> str:
@@ -98,9 +132,16 @@ class GgufHeader:
         return str(self.metadata.get("general.name", ""))
 
     def number(self, key: str) -> int | None:
-        """A whole number of the architecture, such as `block_count` or `context_length`."""
+        """A whole number of the architecture, such as `block_count`; the largest of an array."""
+        numbers = self.numbers(key)
+        return max(numbers) if numbers else None
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        """The numbers under a key of the architecture: one, one for each layer, or none."""
         value = self.metadata.get(f"{self.architecture}.{key}")
-        return int(value) if isinstance(value, (int, float)) else None
+        if isinstance(value, tuple):
+            return tuple(int(number) for number in value)
+        return (int(value),) if isinstance(value, (int, float)) else ()
 
     @property
     def context_length(self) -> int | None:
@@ -150,26 +191,28 @@ class _Reader:
         return self.bytes(length).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Value | None:
-        """A scalar or a string; None for an array, which is skipped."""
+        """A scalar, a string or a short array of numbers; None for an array that is skipped."""
         if kind == STRING:
             return self.string()
         if kind == ARRAY:
-            self._skip_array()
-            return None
+            return self._array()
         if kind not in SCALARS:
             raise damaged(self._path, f"it holds a value of unknown type {kind}")
         return self.scalar(SCALARS[kind])
 
-    def _skip_array(self) -> None:
+    def _array(self) -> tuple[int | float | bool, ...] | None:
         kind, count = int(self.scalar("I")), self.count()
+        if kind in SCALARS and count <= MAX_ARRAY:
+            return tuple(self.scalar(SCALARS[kind]) for _ in range(count))
         if kind in SCALARS:
             self._file.seek(count * struct.calcsize("<" + SCALARS[kind]), 1)
-            return
+            return None
         for _ in range(count):
             if kind == STRING:
                 self._file.seek(int(self.scalar("Q")), 1)
             else:
                 self.value(kind)
+        return None
 
     @property
     def offset(self) -> int:
@@ -208,13 +251,12 @@ def _read_header(reader: _Reader, path: Path) -> GgufHeader:
         value = reader.value(int(reader.scalar("I")))
         if value is not None:
             metadata[key] = value
-    end, n_parameters = 0, 0
-    for _ in range(n_tensors):
-        tensor_end, weights = _read_tensor(reader)
-        end, n_parameters = max(end, tensor_end), n_parameters + weights
-    alignment = int(metadata.get("general.alignment", DEFAULT_ALIGNMENT)) or DEFAULT_ALIGNMENT
+    tensors = tuple(_read_tensor(reader) for _ in range(n_tensors))
+    end = max((tensor.offset + tensor.n_bytes for tensor in tensors), default=0)
+    told = metadata.get("general.alignment")
+    alignment = told if isinstance(told, int) and told > 0 else DEFAULT_ALIGNMENT
     start = -(-reader.offset // alignment) * alignment
-    return GgufHeader(path, version, metadata, n_tensors, n_parameters, start + end)
+    return GgufHeader(path, version, metadata, tensors, start + end)
 
 
 def _read_version(reader: _Reader, path: Path) -> int:
@@ -226,12 +268,8 @@ def _read_version(reader: _Reader, path: Path) -> int:
     return version
 
 
-def _read_tensor(reader: _Reader) -> tuple[int, int]:
-    """(end of its data relative to the data's start, number of weights)."""
-    reader.string()
-    weights = 1
-    for _ in range(min(int(reader.scalar("I")), 8)):
-        weights *= int(reader.scalar("Q"))
+def _read_tensor(reader: _Reader) -> Tensor:
+    name = reader.string()
+    shape = tuple(int(reader.scalar("Q")) for _ in range(min(int(reader.scalar("I")), 8)))
     kind, offset = int(reader.scalar("I")), int(reader.scalar("Q"))
-    per_block, block_bytes = BLOCKS.get(kind, (1, 0))  # of an unknown type the size is not known
-    return offset + -(-weights // per_block) * block_bytes, weights
+    return Tensor(name, shape, kind, offset)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_agent.chat import lenient
+from edge_agent.chat.formats import is_plain
 from edge_agent.chat.messages import ToolSpec
 
 NAME_KEYS = ("name", "tool", "tool_name", "function", "action")
@@ -132,10 +133,21 @@ def _read_xml(text: str, tools: Mapping[str, ToolSpec], complete: bool) -> list[
     found = []
     for name, body in _FUNCTION.findall(text):
         tool = _tool(name, tools, meant=True)
-        found.append(_fitted(tool.name, dict(_PARAMETER.findall(body)), tool))
+        found.append(_fitted(tool.name, _read_parameters(body, tool), tool))
     if not found:
         raise NotACall("The tool call names no tool.", meant=True)
     return found
+
+
+def _read_parameters(body: str, tool: ToolSpec) -> dict[str, Any]:
+    """What stands between the tags: JSON, where the schema does not say that it is text."""
+    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    pairs = dict(_PARAMETER.findall(body))
+    keys = {key: _key(key, pairs, properties) for key in pairs}
+    json_keys = {
+        k for k, key in keys.items() if key in properties and not is_plain(properties[key])
+    }
+    return {k: _parsed(v) if k in json_keys else v for k, v in pairs.items()}
 
 
 def _fitted(name: str, arguments: Any, tool: ToolSpec) -> Call:

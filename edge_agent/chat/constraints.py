@@ -8,21 +8,51 @@ llguidance.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, Format
-from edge_agent.chat.messages import ChatRequest, NamedTool, ToolSpec
-from edge_agent.engine.constraint import check_grammar
+from edge_agent.chat.formats import (
+    CALL_CLOSE,
+    CALL_OPEN,
+    THINK_CLOSE,
+    THINK_OPEN,
+    Format,
+    is_plain,
+)
+from edge_agent.chat.gbnf import TokenId, parse
+from edge_agent.chat.lexemes import to_lark
+from edge_agent.chat.messages import ChatRequest, Grammar, NamedTool, ToolSpec
+from edge_agent.engine.constraint import (
+    MAX_REFERENCES,
+    check_grammar,
+    check_size,
+    embed,
+    lark_of_regex,
+    searching,
+)
 from edge_agent.errors import GrammarError, RequestError
 
 MAX_CALLS = 8  # calls in one turn; a small model may repeat itself until the window is full
 JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 CODE_TOOLS = frozenset({"PythonInterpreter"})  # their code stands in <code> behind empty arguments
+LARK_HEAD = "%llguidance"  # how llama.cpp tells Lark from GBNF in its field "grammar"
 _DEFINITIONS = ("$defs", "definitions")
-
-TokenId = Callable[[str], "int | None"]
+_CLOSED = {"additionalProperties": False}
+_OPENS = ("additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf", "if")
+_BEYOND_XML = (
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +81,55 @@ def callable_tools(request: ChatRequest) -> tuple[ToolSpec, ...]:
     return () if choice == "none" else request.tools
 
 
+def grammar_of(text: str) -> Grammar:
+    """The grammar that a client means by a field named "grammar": GBNF, unless it says Lark."""
+    return Grammar("lark" if text.lstrip().startswith(LARK_HEAD) else "gbnf", text)
+
+
 def grammar_for(request: ChatRequest, form: Format, turn: Turn, token_id: TokenId) -> str | None:
-    """The grammar of a request, None when the text is free. Raises GrammarError, RequestError."""
+    """The grammar of a request, None when the text is free. Raises GrammarError, RequestError.
+
+    Where calls are possible the text is a call or obeys the grammar or schema; where they are
+    required there is no text. A thought that may come first is free.
+    """
     tools = callable_tools(request)
     schema = request.response_schema
-    if not tools and schema is None:
+    text = _text_grammar(request, token_id)
+    if not tools and (schema is None) and (text is None):
         return None
+    if text is not None and not tools and not (turn.opens_thought or turn.may_think):
+        return text
     forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
     writer = _Writer(form, token_id)
-    writer.turn(turn, tools, None if forced else schema, forced, _most_calls(request))
-    grammar = writer.text()
+    answer = None if forced else writer.answer(schema, text)
+    writer.turn(turn, tools, answer, forced, _most_calls(request))
+    grammar = writer.text() if forced or text is None else embed(writer.text(), text)
     _check(grammar, tools, schema)
     return grammar
+
+
+def _text_grammar(request: ChatRequest, token_id: TokenId) -> str | None:
+    """The request's own grammar as Lark, None without."""
+    given = request.grammar
+    if given is None:
+        return None
+    if request.response_schema is not None:
+        raise RequestError("grammar cannot be given together with response_format.", "grammar")
+    try:
+        lark = _lark_of(given, token_id)
+        check_grammar(lark)
+    except GrammarError as error:
+        raise GrammarError(str(error), "grammar") from None
+    return lark
+
+
+def _lark_of(given: Grammar, token_id: TokenId) -> str:
+    if given.kind == "gbnf":
+        return to_lark(parse(given.text, token_id))
+    if given.kind == "regex":
+        return lark_of_regex(given.text)
+    check_size(len(re.findall(r"^[^/#\n]*:", given.text, re.M)))
+    return given.text
 
 
 def _most_calls(request: ChatRequest) -> int:
@@ -100,9 +167,15 @@ def _json(schema: Mapping[str, Any]) -> str:
     if not any(k in root for k in ("type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const")):
         root["type"] = "object"
     try:
-        return "%json " + json.dumps({**root, "x-guidance": JSON_STYLE}, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+        text = json.dumps({**root, "x-guidance": JSON_STYLE}, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise GrammarError(f"The schema is not JSON: {error}.") from None
+    if (n := len(set(re.findall(r'"\$ref": "[^"]*"', text)))) > MAX_REFERENCES:
+        raise GrammarError(
+            f"The schema cannot be honoured: it refers to {n} others, at most {MAX_REFERENCES} are "
+            "followed."
+        )
+    return f"%json {text}"
 
 
 class _Writer:
@@ -132,23 +205,29 @@ class _Writer:
             return f"TEXT <[{token}]>"
         return self._rule(f"{name}[lazy]", f"TEXT {_quoted(mark)}").removesuffix("[lazy]")
 
+    def answer(self, schema: Mapping[str, Any] | None, text: str | None) -> str | None:
+        """What text that is not free must be, as a symbol; None where it is free."""
+        if text is not None:
+            return "@text"
+        return None if schema is None else self._rule("answer", _json(schema))
+
     def turn(
         self,
         turn: Turn,
         tools: Sequence[ToolSpec],
-        schema: Mapping[str, Any] | None,
+        answer: str | None,
         forced: bool,
         most: int,
     ) -> None:
-        """The start rule: a thought where one may be, then text, JSON or calls."""
+        """The start rule: a thought where one may be, then text, the answer, or calls."""
         if forced:
             said = self._calls(tools, most, self._mark(CALL_OPEN))
-        elif schema is not None:
-            said = self._rule("answer", _json(schema))
-            if tools:
-                said += " | " + self._calls(tools, most, self._mark(CALL_OPEN))
-        else:
+        elif answer is None:
             said = "TEXT | " + self._calls(tools, most, self._text_until("until_call", CALL_OPEN))
+        elif tools:
+            said = f"{answer} | {self._calls(tools, most, self._mark(CALL_OPEN))}"
+        else:
+            said = answer
         self._rules.insert(0, f"start: {self._thought(turn)} said\nsaid: {said}")
 
     def _thought(self, turn: Turn) -> str:
@@ -177,6 +256,12 @@ class _Writer:
 
     def _xml_call(self, name: str, tool: ToolSpec) -> str:
         schema = _object(tool.parameters)
+        if unmet := [key for key in _BEYOND_XML if key in schema]:
+            raise GrammarError(
+                f"The parameters of tool {tool.name!r} cannot be honoured: this model writes them "
+                f"one by one, where {unmet[0]!r} of them all has no meaning.",
+                "tools",
+            )
         required = schema.get("required") or ()
         definitions = {k: schema[k] for k in _DEFINITIONS if k in schema}
         parts = []
@@ -189,18 +274,34 @@ class _Writer:
     def _xml_parameter(
         self, name: str, key: str, value: Any, definitions: Mapping[str, Any]
     ) -> str:
-        closing = "\n</parameter>\n"
-        opening = _quoted(f"<parameter={key}>\n")
-        if isinstance(value, dict) and value.get("type") == "string" and "enum" not in value:
-            text = self._rule(f"{name}_text[lazy]", f"TEXT {_quoted(closing)}")
-            return self._rule(name, f"{opening} {text.removesuffix('[lazy]')}")
-        if isinstance(value, dict) and all(isinstance(v, str) for v in value.get("enum", (1,))):
-            one_of = " | ".join(_quoted(v) for v in value["enum"])
-            return self._rule(name, f"{opening} ({one_of}) {_quoted(closing)}")
-        body = _json({**definitions, **(value if isinstance(value, dict) else {})})
-        return self._rule(name, f"{opening} {body} {_quoted(closing)}")
+        opening, closing = _quoted(f"<parameter={key}>\n"), _quoted("\n</parameter>\n")
+        if not is_plain(value):
+            body = _json({**definitions, **(value if isinstance(value, dict) else {})})
+            return self._rule(name, f"{opening} {body} {closing}")
+        if values := _values(value):
+            one_of = " | ".join(map(_quoted, values))
+            return self._rule(name, f"{opening} ({one_of}) {closing}")
+        text = self._rule(f"{name}_text[lazy]", f"{self._plain(name, value)} {closing}")
+        return self._rule(name, f"{opening} {text.removesuffix('[lazy]')}")
+
+    def _plain(self, name: str, schema: Mapping[str, Any]) -> str:
+        """Text that is not in quotes, of a certain length or pattern."""
+        least, most = schema.get("minLength", 0), schema.get("maxLength", "")
+        bounds = [f"/(?s:.){{{least},{most}}}/"] if least or most != "" else []
+        if "pattern" in schema:
+            bounds.append(f"/{searching(str(schema['pattern']))}/")
+        return self._rule(f"{name.upper()}_TEXT", " & ".join(bounds)) if bounds else "TEXT"
+
+
+def _values(schema: Mapping[str, Any]) -> list[str]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
 
 
 def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a tool: an object, also where the schema forgot to say so."""
-    return {"type": "object", "properties": {}, **schema}
+    """The parameters of a tool: an object, also where the schema forgot to say so.
+
+    It is closed unless the schema asks for more: a small model adds parameters until its room is
+    used up, and no tool knows what to do with them.
+    """
+    whole = {"type": "object", "properties": {}, **schema}
+    return whole if any(key in schema for key in _OPENS) else {**whole, **_CLOSED}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from edge_agent.chat.messages import ToolSpec
 
@@ -61,6 +61,16 @@ def detect(template: str, has_think_token: bool = False) -> Format:
         thinks=has_think_token or THINK_OPEN in template or THINK_CLOSE in template,
         thought_field="reasoning_content" in template,
     )
+
+
+def is_plain(schema: Any) -> bool:
+    """Whether calls in XML write a value of this schema as it is; all others are JSON there."""
+    if not isinstance(schema, dict):
+        return False
+    values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
+    if values:
+        return all(isinstance(value, str) for value in values)
+    return schema.get("type") == "string"
 
 
 def describe(tools: Sequence[ToolSpec]) -> str:

@@ -15,12 +15,14 @@ Role = Literal["system", "user", "assistant", "tool"]
 class ToolCall:
     """A call the model wrote. `arguments` is JSON text of an object, as OpenAI's wire has it.
 
-    As an event it is emitted once, when the call is complete.
+    As an event it is emitted once, when the call is complete; `choice` says of which continuation
+    of the prompt and is no part of the call.
     """
 
     id: str
     name: str
     arguments: str
+    choice: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,27 @@ ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the text of an answer must match: llama.cpp's GBNF, llguidance's Lark, or a regex."""
+
+    kind: Literal["gbnf", "lark", "regex"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """Everything one generation depends on.
 
     response_schema: JSON Schema the text must satisfy ({} is "any JSON object"); None is free text.
+    grammar: what the text must match otherwise; not together with response_schema.
     thinking: False asks the template for a turn without thoughts, None leaves the model's default.
+    thinking_budget: most tokens of thought, None is no limit and 0 no thought at all; a model that
+    does not think ignores it. thinking_close: a sentence that ends a thought which is cut short.
     stop: texts that end generation and are not part of it.
     prefill: the beginning of the assistant's turn, written by the caller.
+    n: continuations of the one prompt; n_logprobs, speculate: see `GenerateParams`.
+    pin: keep the system message and the tools in the engine's cache, on disk too.
+    name: by which `Chat.stop_thinking` finds the running generation.
     """
 
     messages: tuple[Message, ...]
@@ -69,20 +85,42 @@ class ChatRequest:
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True
     response_schema: Mapping[str, Any] | None = None
+    grammar: Grammar | None = None
     sampling: SamplingParams | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     thinking: bool | None = None
+    thinking_budget: int | None = None
+    thinking_close: str = ""
     prefill: str = ""
     priority: int = 0
+    n: int = 1
+    n_logprobs: int | None = None
+    speculate: bool | None = None
+    pin: bool = False
+    name: str = ""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token, its log probability (natural), and the likeliest tokens at its place.
+
+    bytes: what the token adds to the text, which may be less than a character.
+    """
+
+    bytes: bytes
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer."""
+    """A piece of the answer. logprobs: the tokens it is made of, where they were asked for."""
 
     text: str
+    choice: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +128,24 @@ class Thought:
     """A piece of what stands between the thinking markers."""
 
     text: str
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last event. `ids` are the generated token ids, exactly as generated.
+    """The last event of a continuation. `ids` are the generated token ids, exactly as generated.
 
     reason: stop, length, or tool_calls (at least one call was emitted).
     malformed: raw text of a call that could not be parsed, with a sentence saying why.
+    thought_tokens: generated tokens between the thinking markers.
     """
 
     reason: Literal["stop", "length", "tool_calls"]
     usage: Usage
     ids: tuple[int, ...] = ()
     malformed: str | None = None
+    choice: int = 0
+    thought_tokens: int = 0
 
 
 Event: TypeAlias = Text | Thought | ToolCall | Done
@@ -125,6 +167,8 @@ class Prompt:
 
     ids: the whole prompt. opens_thought: the prompt ends inside a thought, so the first generated
     text is a Thought. tool_names: the calls the parser may recognise, which are of `tools`.
+    request: what is sent to a model on another server, in place of ids; its messages are the whole
+    conversation. estimate: of its tokens, rather too many than too few.
     """
 
     ids: tuple[int, ...]
@@ -133,6 +177,13 @@ class Prompt:
     tool_names: frozenset[str] = frozenset()
     stop: tuple[str, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    request: ChatRequest | None = None
+    estimate: int = 0
+
+    @property
+    def n_tokens(self) -> int:
+        """How long it is, as exactly as is known here."""
+        return len(self.ids) or self.estimate
 
 
 class Chat(Protocol):
@@ -159,21 +210,32 @@ class Chat(Protocol):
     def extend(
         self,
         prompt: Prompt,
-        generated: tuple[int, ...],
+        completion: Completion,
         messages: tuple[Message, ...],
         request: ChatRequest,
     ) -> Prompt:
-        """The next prompt of a transcript: prompt.ids + generated + what the template puts around
-        `messages` (tool results that follow the generated assistant turn) + the opening of the next
-        assistant turn. prompt.ids + generated is a prefix of the result, so nothing is recomputed.
-        `request` gives tools, tool_choice, sampling and limits of the next generation; its messages
-        are not rendered again."""
+        """The next prompt of a transcript: `prompt`, what was generated after it, what the template
+        puts around `messages` (tool results that follow the generated assistant turn), and the
+        opening of the next assistant turn. Where there are ids, prompt.ids and those of the
+        completion are a prefix of the result, so nothing is recomputed. `request` gives tools,
+        tool_choice, sampling and limits of the next generation; its messages are not read."""
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        """Events ending in Done. Closing the iterator cancels the generation."""
+        """Events ending in Done. Closing the iterator cancels the generation.
+
+        With `n` continuations their events are mixed, `choice` tells them apart, and each has its
+        own Done.
+        """
         ...
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """The fold of `stream`."""
+        """The fold of `stream`, of the first continuation."""
+        ...
+
+    async def stop_thinking(self, name: str) -> bool:
+        """Close the thought that the running generation of this name is in.
+
+        False when it is not in one. Raises NotFound when no such generation is running.
+        """
         ...

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Literal
+from dataclasses import replace
 
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
-from edge_agent.chat.detokenizer import Detokenizer
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, detect
 from edge_agent.chat.messages import (
     ChatRequest,
@@ -21,21 +19,15 @@ from edge_agent.chat.messages import (
     Text,
     Thought,
     ToolCall,
-    ToolSpec,
 )
-from edge_agent.chat.parser import StreamParser
+from edge_agent.chat.pins import pinned
 from edge_agent.chat.prompt import PromptWriter, Rendered, visible
+from edge_agent.chat.reader import Reader
 from edge_agent.chat.template import ChatTemplate
+from edge_agent.chat.thinking import settled, thought_limit
 from edge_agent.chat.vocab import Vocabulary
-from edge_agent.engine.params import (
-    Finished,
-    FinishReason,
-    GenerateParams,
-    SamplingParams,
-    TokenEngine,
-    Usage,
-)
-from edge_agent.errors import ContextOverflow, EngineError, RequestError
+from edge_agent.engine.params import GenerateParams, SamplingParams, TokenEngine
+from edge_agent.errors import ContextOverflow, EngineError, NotFound, RequestError
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _BAN = -100.0  # added to a logit, as OpenAI's logit_bias means it
@@ -75,6 +67,7 @@ class ChatModel:
         self._form = detect(template.source, vocab.token_id(THINK_OPEN) is not None)
         self._writer = PromptWriter(vocab, template, self._form)
         self._hidden = {vocab.token_id(text) for text in vocab.control - _SHOWN}
+        self._running: set[str] = set()  # names of generations
 
     @property
     def name(self) -> str:
@@ -92,31 +85,39 @@ class ChatModel:
 
     def prepare(self, request: ChatRequest) -> Prompt:
         """Render, encode, check the fit, constrain. See `messages.Chat.prepare`."""
+        request = settled(request)
         rendered = self._writer.conversation(request)
+        ids = self._begun(rendered)
+        pin = pinned(request, ids, lambda other: self._begun(self._writer.conversation(other)))
+        return self._prompt(ids, rendered, request, pin)
+
+    def _begun(self, rendered: Rendered) -> tuple[int, ...]:
         ids = tuple(self._writer.ids(rendered.text))
-        if ids[:1] != self._vocab.bos_ids:
-            ids = self._vocab.bos_ids + ids
-        return self._prompt(ids, rendered, request)
+        begin = self._vocab.bos_ids
+        return ids if ids[:1] == begin else begin + ids
 
     def extend(
         self,
         prompt: Prompt,
-        generated: tuple[int, ...],
+        completion: Completion,
         messages: tuple[Message, ...],
         request: ChatRequest,
     ) -> Prompt:
         """See `messages.Chat.extend`."""
+        request = settled(request)
         rendered = self._writer.continuation(messages, request)
-        ids = prompt.ids + generated + tuple(self._writer.ids(rendered.text))
-        return self._prompt(ids, rendered, request)
+        ids = prompt.ids + completion.done.ids + tuple(self._writer.ids(rendered.text))
+        return self._prompt(ids, rendered, request, prompt.params.pin if request.pin else 0)
 
-    def _prompt(self, ids: tuple[int, ...], rendered: Rendered, request: ChatRequest) -> Prompt:
+    def _prompt(
+        self, ids: tuple[int, ...], rendered: Rendered, request: ChatRequest, pin: int
+    ) -> Prompt:
         if len(ids) >= self._n_ctx:
             raise ContextOverflow(len(ids), self._n_ctx)
         tools = callable_tools(request)
         return Prompt(
             ids,
-            self._params(len(ids), rendered, request),
+            replace(self._params(len(ids), rendered, request), pin=pin),
             rendered.opens_thought,
             frozenset(tool.name for tool in tools),
             request.stop,
@@ -130,6 +131,11 @@ class ChatModel:
             max_tokens=min(limit for limit in limits if limit),
             grammar=self._grammar(rendered, request),
             priority=request.priority,
+            n=request.n,
+            n_logprobs=request.n_logprobs,
+            thought=thought_limit(request, self._form, rendered, self._vocab),
+            speculate=request.speculate,
+            name=request.name,
         )
 
     def _sampling_of(self, request: ChatRequest) -> SamplingParams:
@@ -151,34 +157,38 @@ class ChatModel:
         thinks = self._form.thinks and request.thinking is not False
         turn = Turn(rendered.opens_thought, thinks and not rendered.thought_over)
         grammar = grammar_for(request, self._form, turn, self._vocab.token_id)
-        free = request.response_schema is None and request.tool_choice in ("auto", "none")
+        shaped = request.response_schema is not None or request.grammar is not None
+        free = not shaped and request.tool_choice in ("auto", "none")
         if grammar and not free and visible(request.prefill):
             raise RequestError(
-                "A turn that must be JSON or a tool call cannot begin with text of yours: "
-                "leave out the assistant prefill.",
+                "A turn that must obey a grammar or be a tool call cannot begin with text of "
+                "yours: leave out the assistant prefill.",
                 "messages",
             )
         return grammar
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `messages.Chat.stream`."""
-        reader = _Reader(self._vocab, self._hidden, prompt, self._make_id)
+        readers = [self._reader(prompt, choice) for choice in range(prompt.params.n)]
         tokens = self._engine.submit(prompt.ids, prompt.params)
+        self._running.add(prompt.params.name)
         try:
             async for item in tokens:
-                for event in reader.read(item.ids) if not isinstance(item, Finished) else ():
+                for event in readers[item.index].read(item):
                     yield event
-                if isinstance(item, Finished) or reader.stopped:
+                if all(reader.over for reader in readers):
                     break
-            for event in reader.end(item if isinstance(item, Finished) else None):
-                yield event
         finally:
+            self._running.discard(prompt.params.name)
             await tokens.aclose()
+
+    def _reader(self, prompt: Prompt, choice: int) -> Reader:
+        return Reader(self._vocab, self._hidden, prompt, self._make_id, choice)
 
     async def complete(self, prompt: Prompt) -> Completion:
         """See `messages.Chat.complete`."""
-        events = [event async for event in self.stream(prompt)]
-        done = events[-1]
+        events = [event async for event in self.stream(prompt) if event.choice == 0]
+        done = events[-1] if events else None
         if not isinstance(done, Done):
             raise EngineError("The generation ended without saying why: try again.")
         return Completion(
@@ -188,62 +198,8 @@ class ChatModel:
             done,
         )
 
-
-class _Reader:
-    """One generation: ids in, events out, and the account at the end."""
-
-    def __init__(
-        self,
-        vocab: Vocabulary,
-        hidden: set[int | None],
-        prompt: Prompt,
-        make_id: Callable[[], str],
-    ) -> None:
-        self._vocab = vocab
-        self._hidden = hidden
-        self._prompt = prompt
-        self._characters = Detokenizer()
-        tools = {name: ToolSpec(name, "", {}) for name in prompt.tool_names}
-        tools |= {tool.name: tool for tool in prompt.tools}
-        self._parser = StreamParser(tools, make_id, prompt.opens_thought, prompt.stop)
-        self._ids: list[int] = []
-        self._called = False
-        self._started_s = time.monotonic()
-        self._first_s: float | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a stop string was met."""
-        return self._parser.stopped
-
-    def read(self, ids: tuple[int, ...]) -> list[Event]:
-        """The events that these ids complete."""
-        self._first_s = self._first_s or time.monotonic()
-        self._ids += ids
-        shown = b"".join(self._vocab.piece(i) for i in ids if i not in self._hidden)
-        return self._noted(self._parser.feed(self._characters.feed(shown)))
-
-    def end(self, finished: Finished | None) -> list[Event]:
-        """The last events; `finished` is None when a stop string ended the generation."""
-        reason: FinishReason = finished.reason if finished else "stop"
-        if reason == "cancelled":
-            raise EngineError("The engine gave the generation up: send the request again.")
-        events = self._noted(self._parser.feed(self._characters.flush()))
-        events += self._noted(self._parser.flush(cut=reason == "length"))
-        usage = finished.usage if finished else self._usage()
-        why: Literal["stop", "length", "tool_calls"] = "tool_calls" if self._called else reason
-        return [*events, Done(why, usage, tuple(self._ids), self._parser.malformed)]
-
-    def _noted(self, events: list[Text | Thought | ToolCall]) -> list[Event]:
-        self._called = self._called or any(isinstance(e, ToolCall) for e in events)
-        return [*events]
-
-    def _usage(self) -> Usage:
-        """What can be said of a generation that we ended ourselves."""
-        now, first = time.monotonic(), self._first_s or time.monotonic()
-        return Usage(
-            prompt_tokens=len(self._prompt.ids),
-            completion_tokens=len(self._ids),
-            prompt_s=first - self._started_s,
-            predict_s=now - first,
-        )
+    async def stop_thinking(self, name: str) -> bool:
+        """See `messages.Chat.stop_thinking`."""
+        if not name or name not in self._running:
+            raise NotFound(f"No generation named {name!r} is running: it may have ended.")
+        return await self._engine.stop_thinking(name)

@@ -9,9 +9,10 @@ from typing import TypeAlias
 from edge_agent.chat.calls import NotACall, read_calls
 from edge_agent.chat.candidate import FENCE, FUNCTION_OPEN, Kind, opener_of, span_of
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN
-from edge_agent.chat.messages import Text, Thought, ToolCall, ToolSpec
+from edge_agent.chat.messages import Text, Thought, TokenLogprob, ToolCall, ToolSpec
 
 Piece: TypeAlias = Text | Thought | ToolCall
+Span: TypeAlias = Callable[[int, int], tuple[TokenLogprob, ...]]
 
 _KINDS: Mapping[str, Kind] = {CALL_OPEN: "call", FUNCTION_OPEN: "function", FENCE: "fence"}
 _MALFORMED_SHOWN = 2_000  # characters
@@ -45,11 +46,17 @@ class Marks:
         return len(text)
 
 
+def no_tokens(start: int, end: int) -> tuple[TokenLogprob, ...]:
+    """For those who do not ask what a text is made of."""
+    return ()
+
+
 class StreamParser:
     """Feed it generated text in any pieces; the events are the same for every split.
 
     Calls are recognised only of `tools`. Stop strings end the answer's text; they do not apply
-    inside thoughts and calls. Blanks around thoughts and calls are dropped.
+    inside thoughts and calls. Blanks around thoughts and calls are dropped. `tokens` says what a
+    Text is made of, by where it starts and ends in all that was fed (in characters).
     """
 
     def __init__(
@@ -58,13 +65,16 @@ class StreamParser:
         make_id: Callable[[], str],
         opens_thought: bool = False,
         stop: Sequence[str] = (),
+        tokens: Span = no_tokens,
     ) -> None:
+        self._tokens = tokens
         self._tools = tools
         self._make_id = make_id
         self._stop = frozenset(stop)
         self._marks = Marks([*stop, *((*_KINDS, CALL_CLOSE) if tools else ())])
         self._thought_end = Marks([THINK_CLOSE])
         self._held = ""  # not yet understood
+        self._at = 0  # where that begins in all that was fed
         self._blank = ""  # blanks that may turn out to stand beside a call
         self._in_thought = opens_thought
         self._fresh = True  # nothing visible since the start, a thought or a call
@@ -91,8 +101,8 @@ class StreamParser:
         self._held = "" if self.stopped else self._held + text
         while self._held and self._step(end, cut):
             pass
-        if end and self._blank and not self._drop:
-            self._say(self._blank)
+        if end:
+            self._release()
         events, self._events = self._events, []
         return events
 
@@ -112,7 +122,7 @@ class StreamParser:
                 return self._call("bare", first, end, cut)
         if mark in _KINDS and mark not in self._stop:
             return self._call(_KINDS[mark], at, end, cut)
-        self._text(self._take(at, len(mark)))
+        self._text(self._take(at))
         return self._pass(mark)
 
     def _first(self) -> int:
@@ -121,14 +131,17 @@ class StreamParser:
     def _pass(self, mark: str) -> bool:
         """Go on behind a mark that opens nothing: a stop string, or a closing mark left over."""
         if mark in self._stop:
-            self._say("" if self._drop else self._blank)
-            self._held, self._blank, self.stopped = "", "", True
-        elif mark and not self._after_call:
-            self._text(mark)
+            self._release()
+            self._held, self.stopped = "", True
+            return True
+        spelled = self._take(len(mark))
+        if not self._after_call:
+            self._text(spelled)
         return bool(mark)
 
-    def _take(self, length: int, skip: int = 0) -> str:
-        taken, self._held = self._held[:length], self._held[length + skip :]
+    def _take(self, length: int) -> str:
+        taken, self._held = self._held[:length], self._held[length:]
+        self._at += length
         return taken
 
     def _wait(self, at: int) -> bool:
@@ -138,13 +151,14 @@ class StreamParser:
     # thoughts
 
     def _open_thought(self, at: int) -> bool:
-        self._take(at, len(THINK_OPEN))
+        self._take(at + len(THINK_OPEN))
         self._in_thought, self._drop, self._blank = True, True, ""
         return True
 
     def _think(self, end: bool) -> bool:
         at, mark = self._thought_end.find(self._held, end)
-        piece = self._blank + self._take(at, len(mark))
+        piece = self._blank + self._take(at)
+        self._take(len(mark))
         if self._drop:
             piece = piece.lstrip()
         spoken = piece.rstrip()
@@ -166,9 +180,16 @@ class StreamParser:
         if spoken:
             self._say(spoken.lstrip() if self._drop else spoken)
 
+    def _release(self) -> None:
+        """Nothing follows the blank that waits, so it is text."""
+        blank, self._blank = self._blank, ""
+        self._say("" if self._drop else blank)
+
     def _say(self, text: str) -> None:
+        """`text` is the last that was taken, but for the blank that waits behind it."""
         if text:
-            self._events.append(Text(text))
+            end = self._at - len(self._blank)
+            self._events.append(Text(text, logprobs=self._tokens(end - len(text), end)))
         if text.strip():
             self._fresh = self._drop = self._after_call = False
 
@@ -189,13 +210,11 @@ class StreamParser:
                 self._malformed.append(f"{error} What was written: {raw}")
             return self._no_call(kind)
         self._events += [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls]
-        self._held = self._held[span.end :]
+        self._take(span.end)
         self._blank, self._drop, self._fresh, self._after_call = "", True, True, True
         return True
 
     def _no_call(self, kind: Kind) -> bool:
         """Keep the opening mark as text and read on behind it."""
-        mark = opener_of(kind, self._held)
-        self._held = self._held[len(mark) :]
-        self._text(mark)
+        self._text(self._take(len(opener_of(kind, self._held))))
         return True

@@ -134,7 +134,7 @@ class PromptWriter:
         if self._form.tools_in_template:
             shown = [self._guard.value(_tool_dict(t)) for t in tools]
             return self._template.render([self._dict(m) for m in safe], shown, variables)
-        plain = _without_tools(safe, self._guard.text(describe(tools)) if tools else "")
+        plain = without_tools(safe, self._guard.text(describe(tools)) if tools else "")
         return self._template.render([self._dict(m) for m in plain], (), variables)
 
     def _dict(self, message: Message) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _call_dict(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _without_tools(messages: Iterable[Message], description: str) -> list[Message]:
+def without_tools(messages: Iterable[Message], description: str) -> list[Message]:
     """The same conversation for a template that knows only system, user and assistant."""
     plain: list[Message] = []
     results = 0  # in the last message
@@ -209,7 +209,7 @@ def _without_tools(messages: Iterable[Message], description: str) -> list[Messag
             written += [_call_text(call) for call in message.tool_calls]
             plain.append(replace(message, content="\n".join(written), tool_calls=()))
         results = results + 1 if message.role == "tool" else 0
-    return _described(plain, description)
+    return described(plain, description)
 
 
 def _call_text(call: ToolCall) -> str:
@@ -217,7 +217,8 @@ def _call_text(call: ToolCall) -> str:
     return f'{CALL_OPEN}\n{{"name": {head}, "arguments": {call.arguments}}}\n{CALL_CLOSE}'
 
 
-def _described(messages: list[Message], description: str) -> list[Message]:
+def described(messages: list[Message], description: str) -> list[Message]:
+    """The same conversation with `description` at the end of its system message."""
     if not description:
         return messages
     if messages and messages[0].role == "system":

@@ -82,7 +82,7 @@ class Vocab:
     """
 
     def __init__(self, model: Any, path: Path) -> None:
-        self._model = model
+        self._model: Any | None = model
         self._vocab = llama_cpp.llama_model_get_vocab(model)
         self.path = path
         self.n_tokens = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
@@ -98,58 +98,39 @@ class Vocab:
         self._normal = _having(attrs, llama_cpp.LLAMA_TOKEN_ATTR_NORMAL) - control - defined
         absent = bytes({*range(256)} - {p[0] for p in self._pieces if len(p) == 1})
         self._missing = re.compile(b"[" + re.escape(absent) + b"]" if absent else b"(?!)")
+        first, last = llama_cpp.llama_vocab_bos(self._vocab), llama_cpp.llama_vocab_eos(self._vocab)
+        self.bos, self.eos = self._spelling(first), self._spelling(last)
+        self.bos_ids = (int(first),) if llama_cpp.llama_vocab_get_add_bos(self._vocab) else ()
+        ends = llama_cpp.llama_vocab_is_eog
+        self.eog_ids = frozenset(i for i in self._special.values() if ends(self._vocab, i))
         self._encoding = self._tiktoken()
+        if self._encoding is not None:
+            self.close()  # llama.cpp's own tables take 40 MiB at 152k tokens
 
     @classmethod
     def load(cls, path: Path) -> Vocab:
         """Read the vocabulary of a GGUF file. Raises ModelLoadError."""
-        if not path.is_file():
-            raise ModelLoadError(f"There is no model file at {path}: pull it or name a GGUF.")
-        llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.vocab_only = True
-        model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-        if not model:
-            raise ModelLoadError(
-                f"{path} is not a GGUF that this build of llama.cpp can read, or it is cut: "
-                "pull the model again or name another file."
-            )
-        return cls(model, path)
+        return cls(_open(path), path)
 
     def close(self) -> None:
-        """Give the memory back; the vocabulary cannot be used afterwards."""
+        """Give llama.cpp's tables back; they are read again when they are needed."""
         if self._model is not None:
             llama_cpp.llama_model_free(self._model)
             self._model = None
+            _trim()
+
+    def _reference(self) -> Any:
+        """llama.cpp's vocabulary."""
+        if self._model is None:
+            model = _open(self.path)
+            self._vocab = llama_cpp.llama_model_get_vocab(model)
+            self._model = model  # last: another thread may be looking
+        return self._vocab
 
     @property
     def chat_template(self) -> str | None:
         """The jinja source in the file, if it has one."""
         return self.metadata.get("tokenizer.chat_template") or None
-
-    @property
-    def bos_ids(self) -> tuple[int, ...]:
-        """What stands before every prompt: the beginning-of-text id, or nothing."""
-        if not llama_cpp.llama_vocab_get_add_bos(self._vocab):
-            return ()
-        return (int(llama_cpp.llama_vocab_bos(self._vocab)),)
-
-    @property
-    def bos(self) -> str:
-        """The beginning-of-text token as a template writes it."""
-        return self._spelling(llama_cpp.llama_vocab_bos(self._vocab))
-
-    @property
-    def eos(self) -> str:
-        """The end-of-text token as a template writes it."""
-        return self._spelling(llama_cpp.llama_vocab_eos(self._vocab))
-
-    @property
-    def eog_ids(self) -> frozenset[int]:
-        """Every token that ends a generation."""
-        ends = llama_cpp.llama_vocab_is_eog
-        return frozenset(i for i in self._special.values() if ends(self._vocab, i))
 
     def token_id(self, text: str) -> int | None:
         """The one special token that is spelled so, or None."""
@@ -179,7 +160,7 @@ class Vocab:
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         ids = (llama_cpp.llama_token * room)()
-        n = llama_cpp.llama_tokenize(self._vocab, data, len(data), ids, room, False, special)
+        n = llama_cpp.llama_tokenize(self._reference(), data, len(data), ids, room, False, special)
         return list(ids[:n])
 
     def _spelling(self, token: int) -> str:
@@ -200,6 +181,29 @@ class Vocab:
         return tiktoken.Encoding(
             self.path.name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special
         )
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise ModelLoadError(f"There is no model file at {path}: pull it or name a GGUF.")
+    llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+    params = llama_cpp.llama_model_default_params()
+    params.vocab_only = True
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        raise ModelLoadError(
+            f"{path} is not a GGUF that this build of llama.cpp can read, or it is cut: "
+            "pull the model again or name another file."
+        )
+    return model
+
+
+def _trim() -> None:
+    """glibc keeps what was freed unless it is told that nobody wants it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _having(attrs: Sequence[int], flag: int) -> frozenset[int]:

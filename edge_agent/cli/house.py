@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_agent.agent.profile import profile
 from edge_agent.agent.service import AgentService
-from edge_agent.catalog.card import Card
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
-from edge_agent.catalog.choose import Choice
 from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
-from edge_agent.chat.model import ChatModel
-from edge_agent.chat.template import ChatTemplate
-from edge_agent.chat.vocab import Vocab
-from edge_agent.cli.loading import fetch_model, plan_of
+from edge_agent.chat.messages import Chat
+from edge_agent.cli.backend import open_backend
+from edge_agent.cli.loaded import Loaded, Say
+from edge_agent.cli.loading import fetch_model
+from edge_agent.cli.local import Here, open_local
 from edge_agent.cli.reach import Reach
 from edge_agent.config import Settings
-from edge_agent.engine.client import EngineClient
-from edge_agent.engine.params import SamplingParams
-from edge_agent.errors import CatalogError, NotFound
+from edge_agent.errors import CatalogError, ConfigError, NotFound
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
 from edge_agent.store.runs import RunStore
@@ -34,31 +30,27 @@ from edge_agent.tools.search import DuckDuckGoSearch, SearchChain, SearxngSearch
 from edge_agent.tools.toolbox import make_tools
 from edge_agent.tools.web import WebClient
 
-DEFAULT_PROFILE = "plain"  # of a model without a card: constrained JSON works with every model
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is on the device and can be loaded; no embedder when its model could not be had."""
+    """What is on the device and can be loaded; no model when a backend has it, no embedder when
+    its own model could not be had."""
 
-    model: Choice
-    path: Path
+    here: Here | None
     embedder: Embedder | None
-    catalog: Catalog
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """A loaded model and an agent over it."""
 
-    model: Choice
-    path: Path
-    chat: ChatModel
+    loaded: Loaded
     agent: AgentService
-    engine: EngineClient
-    sampling: SamplingParams
-    catalog: Catalog
+
+    @property
+    def chat(self) -> Chat:
+        """The model to talk to."""
+        return self.loaded.chat
 
 
 def fetch(settings: Settings, say: Say, progress: Progress) -> Fetched:
@@ -67,9 +59,13 @@ def fetch(settings: Settings, say: Say, progress: Progress) -> Fetched:
     Called before there is an event loop, so that Ctrl-C ends a download at once. `say` hears one
     line per thing a person should know. Raises any of errors.py.
     """
+    if settings.profile is not None:
+        profile(settings.profile)  # a wrong name is told before anything is downloaded
+    if settings.backend and settings.model != "auto":
+        say(f"The model is the backend's: {settings.model} is not loaded.")
+    here = None if settings.backend else Here(*fetch_model(settings, say, progress))
     catalog = Catalog.load(settings.models_dir)
-    choice, path = fetch_model(settings, say, progress)
-    return Fetched(choice, path, _embedder(settings, catalog, say, progress), catalog)
+    return Fetched(here, _embedder(settings, catalog, say, progress))
 
 
 @asynccontextmanager
@@ -87,27 +83,28 @@ async def furnish(
     fetched: Fetched, settings: Settings, reach: Reach, say: Say
 ) -> AsyncIterator[House]:
     """Load the model and build the agent. Everything is closed at the end. Raises any error."""
-    choice, path = fetched.model, fetched.path
-    planned = plan_of(path, settings)
-    say(f"Loading {path.name}: {planned.reason}.")
     async with AsyncExitStack() as stack:
-        engine = EngineClient(planned.spec, say)
-        stack.push_async_callback(engine.close)
-        await engine.start()
-        chat = _chat(settings, choice, path, engine)
+        loaded = await stack.enter_async_context(_opened(fetched, settings, say))
         journal = open_journal(settings.data_dir / "journal.sqlite")
         stack.callback(journal.close)
         web = await stack.enter_async_context(WebClient(allow_hosts=reach.allow_hosts))
         agent = AgentService(
-            chat,
-            profile(choice.card.profile if choice.card else DEFAULT_PROFILE),
+            loaded.chat,
+            profile(settings.profile or loaded.profile),
             ToolsFor(reach, web, PageStore(journal)),
             RunStore(journal),
             fetched.embedder,
-            frozenset(names_of(settings, choice, path)),
+            frozenset(loaded.names),
         )
-        sampling = _sampling(settings, choice.card)
-        yield House(choice, path, chat, agent, engine, sampling, fetched.catalog)
+        yield House(loaded, agent)
+
+
+def _opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncContextManager[Loaded]:
+    if fetched.here is not None:
+        return open_local(fetched.here, settings, say)
+    if settings.backend:
+        return open_backend(settings.backend, settings, say)
+    raise ConfigError("There is neither a model here nor a backend: name one with --model.")
 
 
 class ToolsFor:
@@ -136,12 +133,6 @@ class ToolsFor:
         return providers
 
 
-def names_of(settings: Settings, choice: Choice, path: Path) -> tuple[str, ...]:
-    """By what names clients may ask for the model; the first is its own."""
-    names = (settings.alias, choice.name, path.stem, path.name, settings.model)
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
 def _embedder(
     settings: Settings, catalog: Catalog, say: Say, progress: Progress
 ) -> Embedder | None:
@@ -150,24 +141,3 @@ def _embedder(
     except CatalogError as error:
         say(f"Pages are ranked by words alone, because the embedding model is missing: {error}")
         return None
-
-
-def _chat(settings: Settings, choice: Choice, path: Path, engine: EngineClient) -> ChatModel:
-    vocab = Vocab.load(path)
-    window = engine.info.n_ctx
-    return ChatModel(
-        settings.alias or choice.name,
-        vocab,
-        engine,
-        ChatTemplate.of(vocab, settings.chat_template_file),
-        # --parallel divides the window as llama-server does; without it a request may have it all
-        window // settings.parallel if settings.parallel else window,
-        _sampling(settings, choice.card),
-        settings.n_predict if settings.n_predict > 0 else None,
-    )
-
-
-def _sampling(settings: Settings, card: Card | None) -> SamplingParams:
-    base = SamplingParams().with_(**(card.sampling if card else {}))
-    seed = None if settings.seed == -1 else settings.seed  # -1 is llama-server's word for any
-    return base.with_(temperature=settings.temp, seed=seed)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.catalog.catalog import Catalog
 from edge_agent.catalog.choose import Choice, choose
-from edge_agent.catalog.gguf import GgufHeader, read_gguf
+from edge_agent.catalog.gguf import read_gguf
 from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
+from edge_agent.cli.shapes import shape_of
 from edge_agent.config import Settings
-from edge_agent.engine.planner import Machine, ModelShape, Plan, Wishes, plan
+from edge_agent.engine.fit import Wishes
+from edge_agent.engine.machine import Machine, available_bytes
+from edge_agent.engine.params import Adapter
+from edge_agent.engine.planner import Plan, plan
 from edge_agent.errors import ModelLoadError
+
+MIB = 1 << 20
 
 
 def fetch_model(
@@ -20,8 +28,7 @@ def fetch_model(
 ) -> tuple[Choice, Path]:
     """Choose a model and bring it here; blocks while it downloads. Raises any catalog error."""
     catalog = Catalog.load(settings.models_dir)
-    memory = Machine.here().available_bytes
-    choice = choose(settings.model, settings.models_dir, catalog, memory)
+    choice = choose(settings.model, settings.models_dir, catalog, available_bytes())
     say(choice.reason)
     if choice.path is not None:
         return choice, choice.path
@@ -30,26 +37,29 @@ def fetch_model(
     return choice, pull(choice.card, settings.models_dir, progress)
 
 
-def plan_of(path: Path, settings: Settings) -> Plan:
+def plan_of(path: Path, settings: Settings, machine: Machine | None = None) -> Plan:
     """How to load the file on this machine; raises ModelLoadError when it does not fit."""
-    return plan(shape_of(read_gguf(path)), Machine.here(), _wishes(settings))
-
-
-def shape_of(header: GgufHeader) -> ModelShape:
-    """What the planner needs to know of a file."""
-    heads = header.number("attention.head_count") or 1
-    width = header.number("embedding_length") or 0
-    return ModelShape(
-        path=str(header.path),
-        file_bytes=header.end_offset,
-        n_ctx_train=header.context_length or 4096,
-        n_layers=header.number("block_count") or 0,
-        n_kv_heads=header.number("attention.head_count_kv") or heads,
-        head_dim=header.number("attention.key_length") or width // heads,
+    planned = plan(shape_of(read_gguf(path)), machine or Machine.here(), wishes_of(settings))
+    spec = replace(
+        planned.spec,
+        shared_chunk=settings.chunk,
+        speculate=settings.speculate,
+        cache_dir=str(prefix_dir(settings) or ""),
+        cache_disk_bytes=settings.prefix_disk * MIB,
     )
+    return replace(planned, spec=spec)
 
 
-def _wishes(settings: Settings) -> Wishes:
+def prefix_dir(settings: Settings) -> Path | None:
+    """Where pinned prefixes outlive the engine; None keeps none."""
+    if settings.prefix_disk == 0:
+        return None
+    return settings.prefix_dir or settings.cache_dir / "prefixes"
+
+
+def wishes_of(settings: Settings) -> Wishes:
+    """What the settings ask of the planner; raises ModelLoadError for a missing adapter."""
+    adapters = tuple(adapter_of(text) for text in settings.lora)
     return Wishes(
         ctx_size=settings.ctx_size,
         parallel=settings.parallel,
@@ -57,4 +67,25 @@ def _wishes(settings: Settings) -> Wishes:
         threads=settings.threads,
         n_gpu_layers=settings.n_gpu_layers,
         kv_type=settings.kv_type,
+        cache_bytes=None if settings.cache_ram is None else settings.cache_ram * MIB,
+        adapters=adapters,
+        adapter_bytes=sum(Path(adapter.path).stat().st_size for adapter in adapters),
     )
+
+
+def adapter_of(text: str) -> Adapter:
+    """FILE or FILE=SCALE; raises ModelLoadError when there is no such file."""
+    name, equals, scale = text.rpartition("=")
+    known = _number(scale) if equals else None
+    path = Path(name if known is not None else text).expanduser()
+    if not path.is_file():
+        raise ModelLoadError(f"--lora {text}: {path} is not a file; write FILE or FILE=SCALE.")
+    return Adapter(str(path), 1.0 if known is None else known)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""The command line: serve, run, demo, pull, models."""
+"""The command line: serve, run, demo, pull, models, plan, bench."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from edge_agent import __version__
 from edge_agent.cli.bench import bench
 from edge_agent.cli.models import models, pull
+from edge_agent.cli.plan import plan
 from edge_agent.cli.research import demo, run
 from edge_agent.cli.serving import serve
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, run, demo, pull, models, bench):
+for command in (serve, run, demo, pull, models, plan, bench):
     app.command()(command)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from edge_agent.agent.profile import PROFILES
 from edge_agent.agent.records import Limits
 
 DEFAULT_LIMITS = Limits()
@@ -32,6 +33,25 @@ Threads = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option("--seed", "-s", help="Seed of every generation; -1 draws a new one each time."),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Base URL of an OpenAI-compatible server whose model is used in place of one here.",
+    ),
+]
+BackendModel = Annotated[
+    str | None,
+    typer.Option("--backend-model", help="The model's name there; else the first it lists."),
+]
+BackendKeyEnv = Annotated[
+    str | None,
+    typer.Option("--backend-key-env", help="Environment variable that holds its API key."),
+]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help=f"How the agent talks to the model: {', '.join(PROFILES)}."),
 ]
 Libraries = Annotated[
     list[str] | None,

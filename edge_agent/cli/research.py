@@ -11,13 +11,18 @@ from rich.console import Console
 from edge_agent.agent.jsonable import run_as_json
 from edge_agent.agent.records import Answered, Limits, Run, Task
 from edge_agent.catalog.catalog import SMALL_MODEL
+from edge_agent.cli.engine_options import KvTypeName, Lora, lora_of
 from edge_agent.cli.house import House, fetch, furnish
 from edge_agent.cli.options import (
     DEFAULT_LIMITS,
     AsJson,
+    Backend,
+    BackendKeyEnv,
+    BackendModel,
     CtxSize,
     Libraries,
     Model,
+    ProfileName,
     SearchUrls,
     Seconds,
     Seed,
@@ -46,9 +51,26 @@ def run(
     threads: Threads = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    backend: Backend = None,
+    backend_model: BackendModel = None,
+    backend_key_env: BackendKeyEnv = None,
+    profile: ProfileName = None,
+    kv_type: KvTypeName = None,
+    lora: Lora = None,
 ) -> None:
     """Research one question and print the answer with its proof."""
-    settings = settings_of(model=model, ctx_size=ctx_size, threads=threads, seed=seed)
+    settings = settings_of(
+        model=model,
+        ctx_size=ctx_size,
+        threads=threads,
+        seed=seed,
+        backend=backend,
+        backend_model=backend_model,
+        backend_key_env=backend_key_env,
+        profile=profile,
+        kv_type=kv_type,
+        lora=lora_of(lora, None),
+    )
 
     def work() -> Run:
         if not task.strip():
@@ -71,11 +93,24 @@ def demo(
     threads: Threads = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    backend: Backend = None,
+    backend_model: BackendModel = None,
+    backend_key_env: BackendKeyEnv = None,
+    profile: ProfileName = None,
 ) -> None:
     """Serve the sample site on the loopback address and answer a question about it."""
-    settings = settings_of(model=model, ctx_size=ctx_size, threads=threads, seed=seed)
+    settings = settings_of(
+        model=model,
+        ctx_size=ctx_size,
+        threads=threads,
+        seed=seed,
+        backend=backend,
+        backend_model=backend_model,
+        backend_key_env=backend_key_env,
+        profile=profile,
+    )
     limits = Limits(steps, tokens, seconds)
-    if settings.model == "auto":
+    if settings.model == "auto" and not settings.backend:
         settings = settings.model_copy(update={"model": SMALL_MODEL})
 
     def work() -> Run:

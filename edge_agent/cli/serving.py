@@ -5,45 +5,56 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from edge_agent.cli.house import House, fetch, furnish, names_of
-from edge_agent.cli.options import CtxSize, Libraries, Model, SearchUrls, Seed, Threads
+from edge_agent.cli.engine_options import (
+    BatchSize,
+    CacheRam,
+    CacheTypeK,
+    CacheTypeV,
+    Chunk,
+    GpuLayers,
+    KvTypeName,
+    Lora,
+    LoraScaled,
+    Parallel,
+    PrefixDir,
+    PrefixDisk,
+    Speculate,
+    StuckAfter,
+    kv_type_of,
+    lora_of,
+)
+from edge_agent.cli.house import House, fetch, furnish
+from edge_agent.cli.loaded import limit_of
+from edge_agent.cli.options import (
+    Backend,
+    BackendKeyEnv,
+    BackendModel,
+    CtxSize,
+    Libraries,
+    Model,
+    ProfileName,
+    SearchUrls,
+    Seed,
+    Threads,
+)
 from edge_agent.cli.reach import Reach, reach_of
 from edge_agent.cli.show import Bar
 from edge_agent.cli.terminal import guarded, say, settings_of, stderr
 from edge_agent.config import Settings
-from edge_agent.engine.client import EngineClient, State
 from edge_agent.server.app import create_app
 from edge_agent.server.serve import bind
 from edge_agent.server.serve import serve as serve_app
-from edge_agent.server.services import Defaults, EngineHealth, ServedModel, Services
+from edge_agent.server.services import Defaults, ServedModel, Services
 
-HEALTH: dict[State, Literal["ok", "loading", "restarting", "failed"]] = {
-    "ready": "ok",
-    "loading": "loading",
-    "restarting": "restarting",
-    "failed": "failed",
-    "closed": "failed",
-}
 Host = Annotated[
     str | None,
     typer.Option("--host", help="Address to listen on; 0.0.0.0 is open to the whole network."),
 ]
 Port = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
-Parallel = Annotated[
-    int | None,
-    typer.Option(
-        "--parallel",
-        "-np",
-        help="Sequences that decode at once; each request then gets its share of --ctx-size.",
-    ),
-]
-BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", "-b", help="Most tokens computed in one step.")
-]
 ApiKey = Annotated[
     list[str] | None,
     typer.Option("--api-key", help="A key clients must send, or several with commas between."),
@@ -52,10 +63,6 @@ Alias = Annotated[str | None, typer.Option("--alias", "-a", help="The model's na
 TemplateFile = Annotated[
     Path | None,
     typer.Option("--chat-template-file", help="A jinja file instead of the model's own template."),
-]
-GpuLayers = Annotated[
-    int | None,
-    typer.Option("--n-gpu-layers", "-ngl", help="Layers on the accelerator; -1 is all of them."),
 ]
 Temp = Annotated[
     float | None, typer.Option("--temp", help="Temperature where a request names none.")
@@ -83,11 +90,26 @@ def serve(
     alias: Alias = None,
     chat_template_file: TemplateFile = None,
     n_gpu_layers: GpuLayers = None,
+    kv_type: KvTypeName = None,
+    cache_type_k: CacheTypeK = None,
+    cache_type_v: CacheTypeV = None,
+    lora: Lora = None,
+    lora_scaled: LoraScaled = None,
+    cache_ram: CacheRam = None,
+    prefix_dir: PrefixDir = None,
+    prefix_disk: PrefixDisk = None,
+    speculate: Speculate = None,
+    chunk: Chunk = None,
+    stuck_after: StuckAfter = None,
     seed: Seed = None,
     temp: Temp = None,
     n_predict: Predict = None,
     library: Libraries = None,
     search: SearchUrls = None,
+    backend: Backend = None,
+    backend_model: BackendModel = None,
+    backend_key_env: BackendKeyEnv = None,
+    profile: ProfileName = None,
 ) -> None:
     """Serve the OpenAI API and /agent/run. Flags mean what llama-server's mean."""
     settings = settings_of(
@@ -102,9 +124,21 @@ def serve(
         alias=alias,
         chat_template_file=chat_template_file,
         n_gpu_layers=n_gpu_layers,
+        kv_type=guarded(lambda: kv_type_of(kv_type, cache_type_k, cache_type_v)),
+        lora=guarded(lambda: lora_of(lora, lora_scaled)),
+        cache_ram=cache_ram,
+        prefix_dir=prefix_dir,
+        prefix_disk=prefix_disk,
+        speculate=speculate,
+        chunk=chunk,
+        stuck_after=stuck_after,
         seed=seed,
         temp=temp,
         n_predict=n_predict,
+        backend=backend,
+        backend_model=backend_model,
+        backend_key_env=backend_key_env,
+        profile=profile,
     )
 
     def work() -> None:
@@ -137,23 +171,15 @@ async def serve_house(house: House, settings: Settings, listening: socket.socket
 
 def services_of(house: House, settings: Settings) -> Services:
     """What the routes stand on."""
+    loaded = house.loaded
     served = ServedModel(
-        name=house.chat.name,
-        aliases=names_of(settings, house.model, house.path),
-        size=house.path.stat().st_size,
-        n_ctx=house.chat.n_ctx,
+        name=loaded.chat.name, aliases=loaded.names, size=loaded.size, n_ctx=loaded.chat.n_ctx
     )
     return Services(
-        chat=house.chat,
+        chat=loaded.chat,
         agent=house.agent,
         models=[served],
-        health=lambda: health_of(house.engine),
+        health=loaded.health,
         api_keys=settings.api_key,
-        defaults=Defaults(house.sampling, settings.n_predict if settings.n_predict > 0 else None),
+        defaults=Defaults(loaded.sampling, limit_of(settings)),
     )
-
-
-def health_of(engine: EngineClient) -> EngineHealth:
-    """The engine's status in the words of /health."""
-    status = engine.status
-    return EngineHealth(HEALTH[status.state], status.detail, status.restarts)

@@ -21,7 +21,7 @@ from edge_agent.engine.pipe import Load, frame, read
 # and 8, with this 23 and 16, with OMP_WAIT_POLICY=passive 17 and 15 (benchmarks/RESULTS.md).
 SPIN_COUNT = "200"
 STDERR_LINES = 40  # of a dead engine, kept for the sentence that says why
-STOP_S = 5.0  # for an engine to end by itself once its pipe is closed
+STOP_S = 4.0  # for an engine to end by itself once its pipe is closed; it takes END_S at most
 KILL_S = 5.0  # for the system to end one that was killed; longer only inside a hung driver
 DRAIN_S = 1.0  # for the rest of what a dead engine printed
 REAP_S = STOP_S + KILL_S + DRAIN_S
@@ -118,7 +118,11 @@ class Child:
             if not await _done(self._exit, STOP_S):
                 self._strike()
                 await _done(self._exit, KILL_S)
-            await _done(self._errors, DRAIN_S)
+            # a pipe that was reset is no news, but who does not ask for it is told
+            closed = asyncio.gather(
+                self._writer.wait_closed(), self._errors, return_exceptions=True
+            )
+            await asyncio.wait({closed}, timeout=DRAIN_S)
         except asyncio.CancelledError:
             self._strike()  # whoever cancelled has no time; another reap may still collect it
             raise
@@ -144,7 +148,7 @@ class Child:
 
     def _last_words(self) -> str:
         telling = [line for line in self._stderr if TELLING.search(line)]
-        return (telling or [*self._stderr, ""][-1:])[0].strip()
+        return (telling or list(self._stderr)[-1:] or [""])[0].strip()
 
 
 async def _done(task: asyncio.Task[Any], timeout_s: float) -> bool:

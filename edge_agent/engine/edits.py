@@ -43,10 +43,12 @@ class Editor:
     def _prune(self, edit: Prune) -> Edited:
         _check_span(edit.start, edit.stop, len(edit.ids))
         found, n = self._cache.longest(_array(edit.ids), accept_pruned=True)
-        slot = self._own(found, n) if n > edit.start else None
-        if slot is None:
-            return Edited(n, min(n, found.exact))
         stop = min(edit.stop, n)
+        if stop <= edit.start:  # nothing of the span is cached
+            return Edited(n, min(n, found.exact))
+        slot = self._own(found, n)
+        if slot is None:
+            return Edited(edit.start, min(edit.start, found.exact))
         if not self._cache.prune(slot.index, edit.start, stop):
             self._cache.truncate(slot.index, edit.start)
         self._cache.park(slot.index)

@@ -49,11 +49,15 @@ class Engine:
     """Sequences in, token ids out. Every method is called from the thread that made it.
 
     `push(id, item)` receives what a request produced: its last item is an error, or the Finished of
-    the last of its continuations.
+    the last of its continuations. pace: what is known of the device; None begins with a guess.
     """
 
     def __init__(
-        self, spec: LoadSpec, push: Callable[[int, Item], None], log: Callable[[str], None]
+        self,
+        spec: LoadSpec,
+        push: Callable[[int, Item], None],
+        log: Callable[[str], None],
+        pace: Pace | None = None,
     ) -> None:
         # as many parked prefixes as sequences, two more, and the pinned ones
         n_slots = spec.n_parallel * 2 + 2 + MAX_PINNED
@@ -64,7 +68,7 @@ class Engine:
         self._vault = Vault(spec.cache_bytes, _shelf(spec, self._llama.build, log))
         self._cache = PrefixCache(self._llama, self._llama.info.n_ctx, n_slots, self._vault)
         self._editor = Editor(self._cache, self._vault)
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._scheduler = Scheduler(
             self._cache,
             spec.n_parallel,
@@ -74,7 +78,7 @@ class Engine:
             LONGEST_STEP_S if spec.n_gpu_layers else None,
         )
         self._writer = Writer(self._llama)
-        self._grammars = Grammars(self._llama.vocab)
+        self._grammars = Grammars(self._llama.vocab, self._llama.eog_ids)
         self._sequences: dict[int, list[Sequence]] = {}
 
     @property

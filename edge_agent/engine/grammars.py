@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
@@ -15,9 +15,9 @@ Compiled: TypeAlias = list[Constraint] | EdgeAgentError
 class Grammars:
     """Orders by request: llguidance's tokenizer takes a second to build, a grammar milliseconds."""
 
-    def __init__(self, vocab: Any) -> None:
+    def __init__(self, vocab: Any, eog: Sequence[int]) -> None:
         self._thread = ThreadPoolExecutor(1, "grammar")
-        self._tokenizer: Future[Any] = self._thread.submit(tokenizer_of, vocab)
+        self._tokenizer: Future[Any] = self._thread.submit(tokenizer_of, vocab, eog)
         self._orders: dict[int, Future[list[Constraint]]] = {}
 
     def order(self, id: int, grammar: str, n: int) -> None:

@@ -110,10 +110,15 @@ class Keeper:
         """End the process, in CLOSE_S and a REAP_S at most; nobody waits for it any more."""
         self._enter("closed", EngineCrashed(CLOSED))
         self._streams.fail(EngineCrashed(CLOSED))
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=CLOSE_S)
-        await self._reap()
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=CLOSE_S)
+            await self._reap()
+        except asyncio.CancelledError:
+            if self._child is not None:
+                self._child.kill(CLOSED)
+            raise
 
     def _enter(self, state: State, failure: EdgeAgentError | None = None) -> None:
         if self._state == "closed":  # for ever, whatever was under way

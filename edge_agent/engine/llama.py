@@ -18,6 +18,7 @@ import numpy as np
 from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
+from edge_agent.engine.adapters import load_adapters
 from edge_agent.engine.params import LoadSpec, ModelInfo, SamplingParams
 from edge_agent.engine.sampler import Sampler
 from edge_agent.errors import ModelLoadError
@@ -129,6 +130,7 @@ class Llama:
         self._model = self._load(spec)
         self._vocab = lib.llama_model_get_vocab(self._model)
         self._context = self._open(spec, n_seq_max, n_draft)
+        load_adapters(self._model, self._context, spec.adapters, self._last_error)
         self._memory = lib.llama_get_memory(self._context)
         self._batch = Batch(spec.n_batch)
         # strlen over two bytes is a C callback that says "abort" once the first byte is not 0,

@@ -11,8 +11,10 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from socket import socket
 from typing import Any, Protocol
 
@@ -38,6 +40,7 @@ from edge_agent.engine.watchdog import Progress
 from edge_agent.errors import EdgeAgentError
 
 FAILED = 1  # exit code after an error of our own
+END_S = 2.0  # for the engine to end its step and what it is writing, once the server is gone
 
 
 class Steps(Protocol):
@@ -56,6 +59,11 @@ class Steps(Protocol):
     def stop_thinking(self, id: int) -> bool: ...
     def step(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+
+
+class End:
+    """The last message: the other end of the pipe is closed."""
 
 
 Push = Callable[[int, Item], None]
@@ -63,14 +71,15 @@ Open = Callable[[LoadSpec, Push, Callable[[str], None]], Steps]
 
 
 class Outbox:
-    """The way out: whole messages, from either thread."""
+    """The way out: whole messages, from either thread. When nobody is left to read them they are
+    lost, and the inbox ends the process."""
 
     def __init__(self, pipe: socket) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
 
     def send(self, message: Any) -> None:
-        with self._lock:
+        with self._lock, suppress(ConnectionError):
             self._pipe.sendall(frame(message))
 
     def push(self, id: int, item: Item) -> None:
@@ -83,7 +92,7 @@ class Inbox:
     """Messages from the pipe, in order; listens from the first moment to the last.
 
     A ping is answered at once. A cancel also breaks off the prefill it is meant for. The end of the
-    pipe is the end of the process: what may be running is of use to nobody.
+    pipe is the end of the process, soon: what may be running is of use to nobody.
     """
 
     def __init__(self, pipe: socket, answer: Callable[[], None]) -> None:
@@ -102,6 +111,8 @@ class Inbox:
             while (message := read_blocking(self._pipe)) is not None:
                 self._hear(message)
         finally:
+            self._messages.put(End())
+            time.sleep(END_S if self._brake else 0)
             os._exit(0)
 
     def _hear(self, message: Any) -> None:
@@ -130,7 +141,7 @@ class Host:
         self._inbox = Inbox(pipe, lambda: self._outbox.send(self._progress.pong()))
 
     def run(self) -> None:
-        """Load, say so, then serve until the pipe closes; returns when nothing was loaded."""
+        """Load, say so, then serve until the pipe closes; returns early when nothing is loaded."""
         (load,) = self._inbox.take(wait=True)
         assert isinstance(load, Load)
         try:
@@ -142,6 +153,7 @@ class Host:
         self._inbox.connect(engine.brake)
         self._outbox.send(Ready(engine.info))
         self._serve(engine)
+        engine.close()
 
     def _serve(self, engine: Steps) -> None:
         while True:
@@ -150,6 +162,8 @@ class Host:
             messages = self._inbox.take(wait=not engine.has_work)
             self._progress.working()
             for message in messages:
+                if isinstance(message, End):
+                    return
                 self._obey(engine, message)
             if engine.has_work:
                 engine.step()
@@ -187,11 +201,12 @@ def main(open_engine: Open = Engine) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         Host(socket(fileno=int(sys.argv[1])), open_engine).run()
+        os._exit(0)
     except Exception as error:
         traceback.print_exc()
         words = " ".join(str(error).split())  # one line: the last one is what the server shows
         log(f"{type(error).__name__}: {words}")
-        os._exit(FAILED)  # at once: a normal exit would wait for a grammar that is being compiled
+        os._exit(FAILED)  # at once, as above: else a grammar that is being compiled is waited for
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from edge_agent.engine.params import SamplingParams
 
 KEEP = 1  # tokens a filter leaves at least
 COLD = 1e-5  # a temperature below is greedy: logits divided by less may leave 32 bits
+LARGEST = 1e6  # shift of a logit: as good as any larger one, and sums of it stay within 32 bits
 NO_PENALTIES = (1.0, 0.0, 0.0)
 
 
@@ -44,13 +46,14 @@ class Sampler:
         """What is added to single logits: by the request, and for what has been written."""
         n_vocab = int(lib.llama_vocab_n_tokens(vocab))
         if params.logit_bias:
-            pairs = [lib.llama_logit_bias(*pair) for pair in params.logit_bias]
+            pairs = [lib.llama_logit_bias(id, _bound(bias)) for id, bias in params.logit_bias]
             biases = (lib.llama_logit_bias * len(pairs))(*pairs)
             self._add(lib.llama_sampler_init_logit_bias(n_vocab, len(biases), biases))
         penalties = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
         if penalties != NO_PENALTIES:
             last_n = self._look_back(params.penalty_last_n, n_ctx)
-            self._add(lib.llama_sampler_init_penalties(n_vocab, last_n, *penalties))
+            bounded = (max(1 / LARGEST, _bound(penalties[0])), *map(_bound, penalties[1:]))
+            self._add(lib.llama_sampler_init_penalties(n_vocab, last_n, *bounded))
         if params.dry_multiplier > 0:
             self._add(self._dry(params, vocab, self._look_back(params.dry_penalty_last_n, n_ctx)))
 
@@ -65,8 +68,8 @@ class Sampler:
         texts = [text.encode() for text in params.dry_breakers]
         return lib.llama_sampler_init_dry(
             vocab,
-            params.dry_multiplier,
-            params.dry_base,
+            _bound(params.dry_multiplier),
+            _bound(params.dry_base),
             params.dry_allowed_length,
             last_n,
             (ctypes.c_char_p * len(texts))(*texts),
@@ -106,3 +109,8 @@ class Sampler:
 
     def close(self) -> None:
         lib.llama_sampler_free(self.chain)
+
+
+def _bound(shift: float) -> float:
+    """Kept within LARGEST; only a ban stays without bound."""
+    return shift if shift == -math.inf else min(max(shift, -LARGEST), LARGEST)

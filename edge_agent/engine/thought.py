@@ -41,10 +41,14 @@ class ThoughtMeter:
             if self.inside:
                 self.n_thought += 1
                 if self._ends_with(self._limit.end):
-                    self.inside = False
+                    self._turn(inside=False)
                     self.n_thought -= len(self._limit.end)
             elif self._ends_with(self._limit.start):
-                self.inside = True
+                self._turn(inside=True)
+
+    def _turn(self, inside: bool) -> None:
+        self.inside = inside
+        self._tail.clear()  # a token belongs to one marker
 
     def _ends_with(self, mark: Sequence[int]) -> bool:
         return bool(mark) and self._tail[-len(mark) :] == list(mark)

@@ -73,7 +73,8 @@ class Writer:
         assert sequence.thought is not None
         ids = sequence.thought.closing
         if sequence.constraint is not None:
-            sequence.constraint.consume(ids)
+            ids += sequence.constraint.consume(ids)
+            sequence.ended = "stop" if sequence.constraint.finished else ""
         sequence.first_token_at = sequence.first_token_at or sequence.now()
         return ids
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -27,23 +28,33 @@ async def chat_completions(body: ChatBody, request: Request, services: ServicesD
     """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`."""
     services.check_model(body.model)
     check_health(services)
-    asked = to_request(body, services.defaults)
+    head = Head(services.chat.name)
+    asked = to_request(body, services.defaults, head.id)
     # a long prompt takes seconds to tokenise, and others are being answered meanwhile
     prompt = await asyncio.to_thread(services.chat.prepare, asked)
     if body.stream:
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
-        frames = _frames(services, prompt, include_usage)
+        machine = ChunkMachine(head, include_usage, asked.n)
+        frames = _frames(services, prompt, machine)
         return await event_stream(request, frames, services.heartbeat_s)
-    return await answer(request, _whole(services, prompt))
+    return await answer(request, _whole(services, prompt, head, asked.n))
 
 
-async def _whole(services: Services, prompt: Prompt) -> Response:
-    head = Head(services.chat.name)
-    return Json(await completion(services.chat.stream(prompt), head))
+@router.post("/v1/chat/completions/{id}/stop_thinking", summary="Stop thinking, and answer")
+@router.post("/chat/completions/{id}/stop_thinking", include_in_schema=False)
+async def stop_thinking(id: str, services: ServicesDep) -> dict[str, Any]:
+    """Closes the thought of a completion that is being streamed; its id is in every chunk.
+
+    `stopped` is false when it was not thinking; 404 when no completion of this id is running.
+    """
+    return {"id": id, "stopped": await services.chat.stop_thinking(id)}
 
 
-async def _frames(services: Services, prompt: Prompt, include_usage: bool) -> Frames:
-    machine = ChunkMachine(Head(services.chat.name), include_usage)
+async def _whole(services: Services, prompt: Prompt, head: Head, n: int) -> Response:
+    return Json(await completion(services.chat.stream(prompt), head, n))
+
+
+async def _frames(services: Services, prompt: Prompt, machine: ChunkMachine) -> Frames:
     stream = chunks(services.chat.stream(prompt), machine)
     async with aclosing(stream):
         async for chunk in stream:

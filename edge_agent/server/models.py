@@ -17,6 +17,7 @@ router = APIRouter(tags=["server"])
 
 ROUTES = {
     "POST /v1/chat/completions": "OpenAI's chat completions, also streamed",
+    "POST /v1/chat/completions/{id}/stop_thinking": "end the thought of a running completion",
     "POST /agent/run": "run a task and get a cited answer, also streamed",
     "GET /v1/models": "the models here",
     "GET /health": "whether the engine is ready",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent.chat.messages import Done, Event, Text, Thought, ToolCall
-from edge_agent.engine.params import Usage
+from edge_agent.chat.messages import Done, Event, Text, Thought, TokenLogprob, ToolCall
 from edge_agent.errors import EngineError
+from edge_agent.server.account import timings, usage
 
 Json = dict[str, Any]
+LEAST = -9999.0  # OpenAI's logarithm of a probability too small to tell; JSON has no infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +37,51 @@ class Head:
 
 
 class ChunkMachine:
-    """Events in, chunks out; the first event also brings the chunk that names the role.
+    """Events in, chunks out; the first event of a choice also brings the chunk that names the role.
 
     Timings are on the last chunk, as llama-server has them; with `include_usage` that is one more
-    chunk, which has no choices.
+    chunk, which has no choices. n: how many choices there are.
     """
 
-    def __init__(self, head: Head, include_usage: bool) -> None:
+    def __init__(self, head: Head, include_usage: bool, n: int = 1) -> None:
         self._head = head
         self._include_usage = include_usage
-        self._started = False
-        self._calls = 0
+        self._n = n
+        self._calls: dict[int, int] = {}  # how many each choice that has begun has made
+        self._done: list[Done] = []
 
     def feed(self, event: Event) -> list[Json]:
-        first = [] if self._started else [self._delta({"role": "assistant", "content": None})]
-        self._started = True
+        role: Json = {"role": "assistant", "content": None}
+        first = [] if event.choice in self._calls else [self._delta(event, role)]
+        self._calls.setdefault(event.choice, 0)
         return first + (self._last(event) if isinstance(event, Done) else self._piece(event))
 
     def _piece(self, event: Text | Thought | ToolCall) -> list[Json]:
         if isinstance(event, ToolCall):
-            self._calls += 1
-            return [self._delta({"tool_calls": [tool_call(event, self._calls - 1)]})]
+            call = tool_call(event, self._calls[event.choice])
+            self._calls[event.choice] += 1
+            return [self._delta(event, {"tool_calls": [call]})]
         key = "content" if isinstance(event, Text) else "reasoning_content"
-        return [self._delta({key: event.text})] if event.text else []
+        return [self._delta(event, {key: event.text})] if event.text else []
 
     def _last(self, done: Done) -> list[Json]:
-        ending: Json = {"timings": timings(done.usage)}
+        self._done.append(done)
+        if len(self._done) < self._n:
+            return [self._delta(done, {})]
+        ending: Json = {"timings": timings(self._done)}
         if not self._include_usage:
-            return [self._delta({}, done, **ending)]
-        ending["usage"] = usage(done.usage)
-        return [self._delta({}, done), self._head.chunk([], **ending)]
+            return [self._delta(done, {}, **ending)]
+        ending["usage"] = usage(self._done)
+        return [self._delta(done, {}), self._head.chunk([], **ending)]
 
-    def _delta(self, delta: Json, done: Done | None = None, **more: Any) -> Json:
-        choice = {"index": 0, "delta": delta, "finish_reason": done.reason if done else None}
-        return self._head.chunk([{**choice, **(_malformed(done) if done else {})}], **more)
+    def _delta(self, event: Event, delta: Json, **more: Any) -> Json:
+        reason = event.reason if isinstance(event, Done) else None
+        choice = {"index": event.choice, "delta": delta, "finish_reason": reason}
+        if isinstance(event, Done):
+            choice |= _malformed(event)
+        if isinstance(event, Text) and "content" in delta and delta["content"]:
+            choice |= _logprobs(event.logprobs)
+        return self._head.chunk([choice], **more)
 
 
 async def chunks(
@@ -82,32 +94,48 @@ async def chunks(
                 yield chunk
 
 
-async def completion(events: AsyncGenerator[Event, None], head: Head) -> Json:
-    """The fold of the events: one `chat.completion` object. It closes `events`."""
-    text: list[str] = []
-    thought: list[str] = []
-    calls: list[ToolCall] = []
+async def completion(events: AsyncGenerator[Event, None], head: Head, n: int = 1) -> Json:
+    """The fold of the events of `n` choices: one `chat.completion` object. It closes `events`."""
+    choices = [_Choice(index) for index in range(n)]
     async with aclosing(events):
-        done = await _collect(events, text, thought, calls)
-    message = _message("".join(text), "".join(thought), calls)
-    choice = {"index": 0, "message": message, "finish_reason": done.reason, **_malformed(done)}
-    return head.completion([choice], usage=usage(done.usage), timings=timings(done.usage))
+        async for event in events:
+            choices[event.choice].add(event)
+    dones = [choice.done for choice in choices if choice.done]
+    if len(dones) < n:
+        raise EngineError("The generation ended without saying why; send the request again.")
+    told = [choice.json(done) for choice, done in zip(choices, dones, strict=True)]
+    return head.completion(told, usage=usage(dones), timings=timings(dones))
 
 
-async def _collect(
-    events: AsyncIterator[Event], text: list[str], thought: list[str], calls: list[ToolCall]
-) -> Done:
-    async for event in events:
+class _Choice:
+    """Collects what belongs to one choice of a completion."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._calls: list[ToolCall] = []
+        self._logprobs: list[TokenLogprob] = []
+        self.done: Done | None = None
+
+    def add(self, event: Event) -> None:
         if isinstance(event, Done):
-            return event
-        if isinstance(event, ToolCall):
-            calls.append(event)
+            self.done = event
+        elif isinstance(event, ToolCall):
+            self._calls.append(event)
+        elif isinstance(event, Thought):
+            self._thought.append(event.text)
         else:
-            (text if isinstance(event, Text) else thought).append(event.text)
-    raise EngineError("The generation ended without saying why; send the request again.")
+            self._text.append(event.text)
+            self._logprobs += event.logprobs
+
+    def json(self, done: Done) -> Json:
+        message = _message("".join(self._text), "".join(self._thought), self._calls)
+        choice = {"index": self._index, "message": message, "finish_reason": done.reason}
+        return {**choice, **_malformed(done), **_logprobs(self._logprobs)}
 
 
-def _message(text: str, thought: str, calls: list[ToolCall]) -> Json:
+def _message(text: str, thought: str, calls: Sequence[ToolCall]) -> Json:
     message: Json = {"role": "assistant", "content": text if text or not calls else None}
     if thought:
         message["reasoning_content"] = thought
@@ -128,29 +156,16 @@ def _malformed(done: Done) -> Json:
     return {"malformed_tool_call": done.malformed} if done.malformed else {}
 
 
-def usage(used: Usage) -> Json:
+def _logprobs(tokens: Sequence[TokenLogprob]) -> Json:
+    """OpenAI's shape, for those who asked."""
+    content = [{**_token(t), "top_logprobs": [_token(each) for each in t.top]} for t in tokens]
+    return {"logprobs": {"content": content, "refusal": None}} if content else {}
+
+
+def _token(token: TokenLogprob) -> Json:
+    """`token` is text, so half a character shows as U+FFFD there; `bytes` is exact."""
     return {
-        "prompt_tokens": used.prompt_tokens,
-        "completion_tokens": used.completion_tokens,
-        "total_tokens": used.prompt_tokens + used.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": used.cached_tokens},
-    }
-
-
-def timings(used: Usage) -> Json:
-    """llama-server's timings: prompt_n counts the prompt tokens that were computed."""
-    computed = used.prompt_tokens - used.cached_tokens
-    return {
-        "cache_n": used.cached_tokens,
-        **_rates("prompt", computed, used.prompt_s),
-        **_rates("predicted", used.completion_tokens, used.predict_s),
-    }
-
-
-def _rates(what: str, tokens: int, seconds: float) -> Json:
-    return {
-        f"{what}_n": tokens,
-        f"{what}_ms": round(seconds * 1000, 3),
-        f"{what}_per_token_ms": round(seconds * 1000 / tokens, 3) if tokens else 0.0,
-        f"{what}_per_second": round(tokens / seconds, 3) if seconds > 0 else 0.0,
+        "token": token.bytes.decode("utf-8", "replace"),
+        "logprob": max(token.logprob, LEAST),
+        "bytes": list(token.bytes),
     }

@@ -8,9 +8,19 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 MAX_STOPS = 16
+MAX_CHOICES = 128  # as OpenAI's; how many sequences there are is the engine's to say
+MAX_BREAKERS = 16  # as the engine looks for
 
 
 def _is_unicode(value: dict[str, Any]) -> dict[str, Any]:
@@ -114,13 +124,18 @@ class NamedSchema(Wire):
 
 
 class ResponseFormat(Wire):
-    """`schema` beside type "json_object" is llama-server's short form of "json_schema"."""
+    """`schema` beside type "json_object" is llama-server's short form of "json_schema".
+
+    type "regex" comes with `pattern` (or `regex`), "grammar" with `grammar`, which is GBNF or Lark.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
-    type: Literal["text", "json_object", "json_schema"]
+    type: Literal["text", "json_object", "json_schema", "regex", "grammar"]
     json_schema: NamedSchema | None = None
     schema_: JsonObject | None = Field(None, alias="schema")
+    pattern: str | None = Field(None, validation_alias=AliasChoices("pattern", "regex"))
+    grammar: str | None = None
 
 
 class StreamOptions(Wire):
@@ -136,8 +151,16 @@ Stop = Annotated[
 ]
 
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
 class ChatBody(Wire):
-    """POST /v1/chat/completions."""
+    """POST /v1/chat/completions.
+
+    Beyond OpenAI's fields and llama-server's: `speculative` switches the drafting of tokens for
+    this request, `pin_prompt` keeps the system message and the tools in the cache, `priority` lets
+    interactive requests go first.
+    """
 
     messages: list[WireMessage] = Field(min_length=1)
     model: str | None = None
@@ -151,11 +174,18 @@ class ChatBody(Wire):
     top_p: float | None = Field(None, ge=0, le=1)
     top_k: int | None = Field(None, le=2**31 - 1)
     min_p: float | None = Field(None, ge=0, le=1)
-    typical_p: float | None = Field(None, ge=0, le=1)
+    typical_p: float | None = Field(
+        None, ge=0, le=1, validation_alias=AliasChoices("typical_p", "typ_p")
+    )
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repeat_penalty: float | None = Field(None, gt=0)
     repeat_last_n: int | None = Field(None, ge=0, le=2**31 - 1)
+    dry_multiplier: float | None = Field(None, ge=0)
+    dry_base: float | None = Field(None, ge=1)
+    dry_allowed_length: int | None = Field(None, ge=0, le=2**31 - 1)
+    dry_penalty_last_n: int | None = Field(None, ge=-1, le=2**31 - 1)
+    dry_sequence_breakers: list[str] | None = Field(None, max_length=MAX_BREAKERS)
     seed: int | None = Field(None, ge=-(2**63), lt=2**64)
     logit_bias: dict[str, float] | None = None
 
@@ -165,15 +195,28 @@ class ChatBody(Wire):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
-    n: int | None = None
+    n: int | None = Field(None, ge=1, le=MAX_CHOICES)
     logprobs: bool | None = None
-    top_logprobs: int | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
     functions: Any = None
     function_call: Any = None
-    grammar: Any = None
+    grammar: str | None = None
 
-    reasoning_effort: str | None = None
+    reasoning_effort: Effort | None = None
+    thinking_budget_tokens: int | None = Field(
+        None,
+        ge=-1,
+        le=2**31 - 1,
+        validation_alias=AliasChoices("thinking_budget_tokens", "reasoning_budget_tokens"),
+    )
+    thinking_budget_message: str | None = Field(
+        None, validation_alias=AliasChoices("thinking_budget_message", "reasoning_budget_message")
+    )
     chat_template_kwargs: JsonObject | None = None
+
+    speculative: bool | None = None
+    pin_prompt: bool | None = None
+    priority: Literal["interactive", "background"] | None = None
 
 
 class WireLimits(Wire):

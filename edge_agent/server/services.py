@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from edge_agent.agent.records import Agent
 from edge_agent.chat.messages import Chat
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotFound
 
+HealthState: TypeAlias = Literal["ok", "loading", "restarting", "failed"]
 AUTO_NAMES = frozenset({"", "auto", "default"})
 
 
@@ -27,7 +28,7 @@ class ServedModel(TypedDict):
 class EngineHealth:
     """How the engine process is; `restarts` counts its crashes since the server started."""
 
-    state: Literal["ok", "loading", "restarting", "failed"] = "ok"
+    state: HealthState = "ok"
     detail: str = ""
     restarts: int = 0
 

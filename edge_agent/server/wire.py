@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from edge_agent.chat.messages import (
@@ -16,61 +15,55 @@ from edge_agent.chat.messages import (
     ToolChoice,
     ToolSpec,
 )
-from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotSupported, RequestError
+from edge_agent.server.effort import thinking_of
+from edge_agent.server.form import grammar_of, schema_of
+from edge_agent.server.sampling import n_logprobs, sampling_of
 from edge_agent.server.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
 from edge_agent.server.services import Defaults
 
 # Fields that would change the answer and that nothing here honours: named rather than dropped.
 UNSUPPORTED = {
-    "logprobs": "log probabilities are not returned",
-    "top_logprobs": "log probabilities are not returned",
     "functions": "use tools instead",
     "function_call": "use tool_choice instead",
-    "grammar": "use response_format with a JSON Schema instead",
 }
-LONGEST_ID = 9  # digits of a token id; more would not fit the engine's 32 bits
-SAMPLING = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "typical_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "repeat_penalty",
-)
+PRIORITIES = {"interactive": 0, "background": 1}
 
 
-def to_request(body: ChatBody, defaults: Defaults) -> ChatRequest:
-    """Raises RequestError and NotSupported, naming the field.
+def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatRequest:
+    """Raises RequestError and NotSupported, naming the field. `name` is the completion's id.
 
     A last message of role assistant is the beginning of the answer, as llama-server has it.
     """
     _check_supported(body)
     messages, prefill = _split_prefill([_message(m, i) for i, m in enumerate(body.messages)])
-    thinking, template_kwargs = _thinking(body)
+    thinking = thinking_of(body)
     tools = _tools(body.tools or [])
     return ChatRequest(
         messages=messages,
         tools=tools,
         tool_choice=_tool_choice(body, tools),
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        response_schema=_response_schema(body),
-        sampling=_sampling(body, defaults.sampling),
+        response_schema=schema_of(body),
+        grammar=grammar_of(body),
+        sampling=sampling_of(body, defaults.sampling),
         max_tokens=_max_tokens(body, defaults.max_tokens),
         stop=_stop(body.stop),
-        thinking=thinking,
+        thinking=thinking.thinking,
+        thinking_budget=thinking.budget,
+        thinking_close=thinking.close,
         prefill=prefill,
-        template_kwargs=template_kwargs,
+        priority=PRIORITIES[body.priority or "interactive"],
+        n=body.n or 1,
+        n_logprobs=n_logprobs(body),
+        speculate=body.speculative,
+        pin=bool(body.pin_prompt),
+        name=name,
+        template_kwargs=thinking.template_kwargs,
     )
 
 
 def _check_supported(body: ChatBody) -> None:
-    if body.n is not None and body.n < 1:
-        raise RequestError("n must be 1.", param="n")
-    if body.n is not None and body.n > 1:
-        raise NotSupported("n is not supported above 1: send the request again instead.", "n")
     for field, reason in UNSUPPORTED.items():
         if getattr(body, field):
             raise NotSupported(f"{field} is not supported: {reason}.", field)
@@ -168,40 +161,6 @@ def _named_tool(name: str, tools: Sequence[ToolSpec]) -> NamedTool:
     return NamedTool(name)
 
 
-def _response_schema(body: ChatBody) -> dict[str, Any] | None:
-    wanted = body.response_format
-    if wanted is None or wanted.type == "text":
-        return None
-    if wanted.type == "json_object":
-        return wanted.schema_ or {}
-    if wanted.json_schema is None:
-        field = "response_format.json_schema"
-        raise RequestError(f"{field}: this field is required.", field)
-    return wanted.json_schema.schema_
-
-
-def _sampling(body: ChatBody, defaults: SamplingParams) -> SamplingParams:
-    changes: dict[str, object] = {name: getattr(body, name) for name in SAMPLING}
-    if body.top_k is not None:
-        changes["top_k"] = max(0, body.top_k)
-    asked = defaults.with_(
-        **changes,
-        penalty_last_n=body.repeat_last_n,
-        seed=body.seed,
-        logit_bias=_logit_bias(body.logit_bias),
-    )
-    return replace(asked, seed=None) if body.seed == -1 else asked
-
-
-def _logit_bias(bias: dict[str, float] | None) -> tuple[tuple[int, float], ...] | None:
-    if bias is None:
-        return None
-    for token in bias:
-        if not (token.isascii() and token.isdigit() and len(token) <= LONGEST_ID):
-            raise RequestError(f"logit_bias: {token[:40]!r} is not a token id.", "logit_bias")
-    return tuple((int(token), added) for token, added in bias.items())
-
-
 def _max_tokens(body: ChatBody, default: int | None) -> int | None:
     """-1 asks for the rest of the window, as in llama-server."""
     for field in ("max_completion_tokens", "max_tokens"):
@@ -218,17 +177,3 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
     if isinstance(stop, str):
         return (stop,) if stop else ()
     return tuple(stop or ())
-
-
-def _thinking(body: ChatBody) -> tuple[bool | None, dict[str, Any]]:
-    """Whether to think, and what else the template is told."""
-    extra = dict(body.chat_template_kwargs or {})
-    thinking = extra.pop("enable_thinking", None)
-    if thinking is not None and not isinstance(thinking, bool):
-        field = "chat_template_kwargs.enable_thinking"
-        raise RequestError(f"{field}: Input should be true or false.", field)
-    if body.reasoning_effort == "none":
-        return False, extra
-    if body.reasoning_effort:
-        extra.setdefault("reasoning_effort", body.reasoning_effort)
-    return thinking, extra

@@ -69,11 +69,11 @@ class FakeChat:
     def extend(
         self,
         prompt: Prompt,
-        generated: tuple[int, ...],
+        completion: Completion,
         messages: tuple[Message, ...],
         request: ChatRequest,
     ) -> Prompt:
-        return self._prompt(prompt.ids + generated, messages, request)
+        return self._prompt(prompt.ids + completion.done.ids, messages, request)
 
     def _prompt(
         self, ids: tuple[int, ...], messages: tuple[Message, ...], request: ChatRequest

@@ -18,7 +18,24 @@ def test_a_whole_file_tells_what_it_is(tmp_path: Path) -> None:
     assert header.n_tensors == 1
     assert header.n_parameters == 64
     assert header.end_offset == path.stat().st_size
+    (tensor,) = header.tensors
+    assert (tensor.name, tensor.shape, tensor.n_bytes) == ("token_embd.weight", (64,), 256)
     assert header.kv_bytes_per_token == 2 * 2 * (8 + 8) * 2
+
+
+def test_short_arrays_of_numbers_are_kept_and_vocabularies_are_not(tmp_path: Path) -> None:
+    key = b"llama.attention.head_count_kv"
+    heads = struct.pack("<Q", len(key)) + key + struct.pack("<I", 4) + struct.pack("<I", 2)
+    array = heads[:-8] + struct.pack("<IIQ3I", 9, 4, 3, 2, 0, 1)
+    assert heads in gguf_bytes()
+    path = tmp_path / "layers.gguf"
+    path.write_bytes(gguf_bytes().replace(heads, array) + bytes(64))
+    header = read_gguf(path)
+    assert header.numbers("attention.head_count_kv") == (2, 0, 1)
+    assert header.number("attention.head_count_kv") == 2
+    assert header.numbers("attention.head_count") == (4,)
+    assert header.numbers("no.such.key") == () and header.number("no.such.key") is None
+    assert "tokenizer.ggml.tokens" not in header.metadata
 
 
 def test_every_cut_is_seen_and_named(tmp_path: Path) -> None:

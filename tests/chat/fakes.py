@@ -7,10 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 
 from edge_agent.chat.messages import ToolSpec
 from edge_agent.engine.params import (
+    Edit,
+    Edited,
     Finished,
     FinishReason,
     GenerateParams,
     ModelInfo,
+    TokenLogprobs,
     Tokens,
     Usage,
 )
@@ -119,14 +122,24 @@ class FakeVocab:
 
 
 class FakeEngine:
-    """Implements `TokenEngine`: each submit plays the next script, a few ids at a time."""
+    """Implements `TokenEngine`: each submit plays the next `n` scripts, a few ids at a time.
+
+    cached: tokens of every prompt that are said to be in the cache. The log probability of a token
+    is minus its id; the k-th likeliest token beside it has an id larger by k.
+    """
 
     def __init__(
-        self, *scripts: Sequence[int], reason: FinishReason = "stop", step: int = 3
+        self,
+        *scripts: Sequence[int],
+        reason: FinishReason = "stop",
+        step: int = 3,
+        cached: int = 0,
     ) -> None:
         self._scripts = list(scripts)
         self._reason: FinishReason = reason
         self._step = step
+        self._cached = cached
+        self.thinking: set[str] = set()  # names of generations that can be told to stop
         self.submitted: list[tuple[tuple[int, ...], GenerateParams]] = []
         self.given = 0  # ids handed out
         self.closed = 0  # streams that were closed or ran to their end
@@ -139,12 +152,30 @@ class FakeEngine:
         self, prompt: Sequence[int], params: GenerateParams
     ) -> AsyncGenerator[Tokens | Finished, None]:
         self.submitted.append((tuple(prompt), params))
-        script = self._scripts.pop(0)
+        scripts = [self._scripts.pop(0) for _ in range(params.n)]
         try:
-            for at in range(0, len(script), self._step):
-                ids = tuple(script[at : at + self._step])
-                self.given += len(ids)
-                yield Tokens(ids)
-            yield Finished(self._reason, Usage(len(prompt), 0, len(script)))
+            for at in range(0, max(map(len, scripts)) + self._step, self._step):
+                for index, script in enumerate(scripts):
+                    ids = tuple(script[at : at + self._step])
+                    self.given += len(ids)
+                    if ids:
+                        yield Tokens(ids, index, _logprobs(ids, params.n_logprobs), self._cached)
+                    elif at < len(script) + self._step:
+                        usage = Usage(len(prompt), self._cached, len(script))
+                        yield Finished(self._reason, usage, index)
         finally:
             self.closed += 1
+
+    async def edit(self, edit: Edit) -> Edited:
+        return Edited(0, 0)
+
+    async def stop_thinking(self, name: str) -> bool:
+        return name in self.thinking
+
+
+def _logprobs(ids: Sequence[int], n: int | None) -> tuple[TokenLogprobs, ...]:
+    if n is None:
+        return ()
+    return tuple(
+        TokenLogprobs(i, -float(i), tuple((i + k, -float(i + k)) for k in range(n))) for i in ids
+    )

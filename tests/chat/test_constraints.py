@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from llguidance import LLTokenizer, TokenizerWrapper
 
-from edge_agent.chat.constraints import Turn, grammar_for
+from edge_agent.chat.calls import read_calls
+from edge_agent.chat.constraints import Turn, grammar_for, grammar_of
 from edge_agent.chat.formats import FORMATS
-from edge_agent.chat.messages import ChatRequest, Message, NamedTool, ToolSpec
+from edge_agent.chat.messages import (
+    ChatRequest,
+    Grammar,
+    Message,
+    NamedTool,
+    ToolChoice,
+    ToolSpec,
+)
 from edge_agent.engine.constraint import Constraint
 from edge_agent.errors import GrammarError, RequestError
 
@@ -245,3 +254,189 @@ def test_a_choice_that_is_not_there_is_a_request_error() -> None:
         grammar(ChatRequest(ASKED, TOOLS, NamedTool("zoom")))
     with pytest.raises(RequestError, match="needs at least one tool"):
         grammar(ChatRequest(ASKED, (), "required"))
+
+
+LARK = '%llguidance {}\nstart: word+\nword: /[a-z]+/ "."\n%ignore " "'
+SAYINGS = [
+    (Grammar("gbnf", 'root ::= [a-z]+ ("." root)?'), "yes.no", "Yes"),
+    (Grammar("gbnf", 'root ::= "(" root ")" | "()"'), "(())", "(()"),
+    (Grammar("regex", r"\d{4}-\d{2}"), "2024-05", "2024/05"),
+    (Grammar("lark", LARK), "yes. no.", "yes"),
+]
+
+
+@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
+def test_text_obeys_a_grammar(given: Grammar, right: str, wrong: str) -> None:
+    told = grammar(ChatRequest(ASKED, grammar=given))
+    assert follows(told, right) == "complete"
+    assert follows(told, wrong) != "complete"
+
+
+@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
+def test_a_thought_before_a_grammar_is_free(given: Grammar, right: str, wrong: str) -> None:
+    asked = ChatRequest(ASKED, grammar=given)
+    for tokens in (True, False):
+        inside = grammar(asked, turn=Turn(opens_thought=True), tokens=tokens)
+        assert follows(inside, f"Hm {{.\n</think>\n\n{right}", tokens) == "complete"
+        assert follows(inside, f"Hm.</think>{wrong}", tokens) != "complete"
+        before = grammar(asked, turn=Turn(may_think=True), tokens=tokens)
+        assert follows(before, f"<think>Hm.</think>{right}", tokens) == "complete"
+        assert follows(before, right, tokens) == "complete"
+        assert follows(before, wrong, tokens) != "complete"
+
+
+@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
+@pytest.mark.parametrize("tokens", [True, False])
+@pytest.mark.parametrize(
+    ("choice", "calls", "texts"),
+    [
+        ("auto", True, True),
+        ("none", False, True),
+        ("required", True, False),
+        (NamedTool("search"), True, False),
+    ],
+)
+def test_with_tools_a_grammar_is_the_text_beside_the_calls(
+    given: Grammar,
+    right: str,
+    wrong: str,
+    tokens: bool,
+    choice: ToolChoice,
+    calls: bool,
+    texts: bool,
+) -> None:
+    told = grammar(ChatRequest(ASKED, TOOLS, choice, grammar=given), tokens=tokens)
+    assert (follows(told, ONE, tokens) == "complete") is calls
+    assert (follows(told, right, tokens) == "complete") is texts
+    assert follows(told, wrong, tokens) != "complete"
+    assert follows(told, ONE.replace("query", "quarry"), tokens) != "complete"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (Grammar("gbnf", 'answer ::= "a"'), "no rule named 'root'"),
+        (Grammar("gbnf", 'root ::= "a'), "not closed"),
+        (Grammar("regex", "(a"), "unclosed group"),
+        (Grammar("regex", "a(?!b)"), "look-around"),
+        (Grammar("lark", "%llguidance {}\nstart: b"), "unknown name"),
+        (Grammar("lark", "start: a0\n" + "\n".join(f'a{i}: "x"' for i in range(5000))), "5001"),
+    ],
+)
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_a_grammar_that_cannot_be_honoured_names_its_field(
+    given: Grammar, reason: str, choice: ToolChoice
+) -> None:
+    with pytest.raises(GrammarError) as caught:
+        grammar(ChatRequest(ASKED, TOOLS, choice, grammar=given))
+    assert caught.value.param == "grammar"
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_grammar_and_a_schema_exclude_each_other() -> None:
+    given = Grammar("regex", "a")
+    with pytest.raises(RequestError, match="together with response_format") as caught:
+        grammar(ChatRequest(ASKED, response_schema={}, grammar=given))
+    assert caught.value.param == "grammar"
+
+
+def test_a_fault_of_the_tools_is_not_blamed_on_the_grammar() -> None:
+    bad = ToolSpec("b", "", {"type": "object", "properties": {"a": {"type": "nothing"}}})
+    with pytest.raises(GrammarError, match="parameters of tool 'b'") as caught:
+        grammar(ChatRequest(ASKED, (bad,), grammar=Grammar("regex", "a")))
+    assert caught.value.param == "tools"
+
+
+def test_a_grammar_is_gbnf_unless_it_says_lark() -> None:
+    assert grammar_of('root ::= "a"').kind == "gbnf"
+    assert grammar_of(f"\n {LARK}").kind == "lark"
+    assert grammar_of("# %llguidance\nroot ::= [a]").kind == "gbnf"
+
+
+def test_references_are_followed_up_to_a_number() -> None:
+    def chain(n: int) -> dict[str, Any]:
+        defs: dict[str, Any] = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(n)}
+        return {"$ref": "#/$defs/d0", "$defs": {**defs, f"d{n}": {"type": "integer"}}}
+
+    assert follows(grammar(ChatRequest(ASKED, response_schema=chain(250))), "7") == "complete"
+    for told in (
+        ChatRequest(ASKED, response_schema=chain(3000)),
+        ChatRequest(ASKED, (ToolSpec("b", "", {"properties": {"a": chain(3000)}}),)),
+    ):
+        with pytest.raises(GrammarError, match="refers to 3001 others"):
+            grammar(told)
+
+
+def test_a_schema_nested_without_end_is_refused() -> None:
+    deep: dict[str, Any] = {"type": "integer"}
+    for _ in range(100_000):
+        deep = {"items": deep}
+    with pytest.raises(GrammarError):
+        grammar(ChatRequest(ASKED, response_schema=deep))
+
+
+def test_a_tool_takes_no_parameters_that_it_does_not_name_unless_it_says_so() -> None:
+    def told(**schema: Any) -> str | None:
+        return grammar(ChatRequest(ASKED, (ToolSpec("f", "", schema),), "required"))
+
+    def said(arguments: str) -> str:
+        return f'<tool_call>\n{{"name": "f", "arguments": {arguments}}}\n</tool_call>'
+
+    named = {"properties": {"a": {"type": "integer"}}}
+    assert follows(told(**named), said('{"a": 1}')) == "complete"
+    assert follows(told(**named), said('{"b": 1}')) != "complete"
+    assert follows(told(), said('{"b": 1}')) != "complete"
+    assert follows(told(additionalProperties=True), said('{"b": 1}')) == "complete"
+    assert follows(told(additionalProperties={"type": "null"}), said('{"b": 1}')) != "complete"
+    rooted = {"$ref": "#/$defs/A", "$defs": {"A": named | {"type": "object"}}}
+    assert follows(told(**rooted), said('{"a": 1}')) == "complete"
+    parts = [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]
+    assert follows(told(allOf=parts), said('{"a": 1, "b": 2}')) == "complete"
+    assert follows(told(allOf=parts), said('{"b": 2}')) != "complete"
+
+
+def in_xml(value: str) -> str:
+    call = f"<function=f>\n<parameter=a>\n{value}\n</parameter>\n</function>"
+    return f"<tool_call>\n{call}\n</tool_call>"
+
+
+@pytest.mark.parametrize(
+    ("schema", "right", "wrong"),
+    [
+        ({"type": "string"}, 'any "text"\n</p', None),
+        ({"type": "string", "maxLength": 3}, "é\nü", "abcd"),
+        ({"type": "string", "minLength": 2}, "ab", "a"),
+        ({"type": "string", "pattern": "^[A-Z]{2}-\\d$"}, "AB-7", "xAB-7"),
+        ({"type": "string", "pattern": "[0-9]", "maxLength": 4}, "ab7c", "abcd"),
+        ({"type": "string", "pattern": "/\\$"}, "a/$b", "a/b"),
+        ({"type": "string", "enum": ["a b", "ç"]}, "ç", '"ç"'),
+        ({"const": "x"}, "x", "y"),
+        ({"enum": ["a", 1]}, '"a"', "a"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "null", "x"),
+        ({"$ref": "#/$defs/A"}, '{"b": true}', "{}"),
+        ({"type": "array", "items": {"type": "integer"}}, "[1, 2]", "1"),
+        ({"type": ["string", "null"]}, '"a"', "a"),
+    ],
+)
+def test_values_in_xml_obey_their_schema_and_are_read_as_they_were_meant(
+    schema: dict[str, Any], right: str, wrong: str | None
+) -> None:
+    a = {"type": "object", "properties": {"b": {"type": "boolean"}}, "required": ["b"]}
+    parameters = {"properties": {"a": schema}, "required": ["a"], "$defs": {"A": a}}
+    tool = ToolSpec("f", "", parameters)
+    told = grammar(ChatRequest(ASKED, (tool,), "required"), "qwen3-coder")
+    assert follows(told, in_xml(right)) == "complete"
+    assert wrong is None or follows(told, in_xml(wrong)) != "complete"
+    body = in_xml(right).removeprefix("<tool_call>").removesuffix("</tool_call>")
+    (call,) = read_calls(body, {"f": tool}, complete=True)
+    Draft202012Validator({"type": "object", **parameters}).validate(call.arguments)
+
+
+def test_what_xml_cannot_say_is_refused() -> None:
+    tool = ToolSpec("f", "", {"anyOf": [{"required": ["a"]}], "properties": {"a": {}}})
+    with pytest.raises(GrammarError, match="'anyOf' of them all") as caught:
+        grammar(ChatRequest(ASKED, (tool,)), "qwen3-coder")
+    assert caught.value.param == "tools"
+    bad = {"properties": {"a": {"type": "string", "pattern": "a(?=b)"}}}
+    with pytest.raises(GrammarError):
+        grammar(ChatRequest(ASKED, (ToolSpec("f", "", bad),)), "qwen3-coder")

@@ -3,18 +3,19 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.chat.messages import ChatRequest, Done, Message, Text, ToolCall
+from edge_agent.chat.messages import ChatRequest, Completion, Done, Message, Text, ToolCall
 from edge_agent.chat.model import ChatModel, new_call_id
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.client import EngineClient
-from edge_agent.engine.params import FinishReason, LoadSpec, SamplingParams
+from edge_agent.engine.params import FinishReason, LoadSpec, SamplingParams, Usage
 from edge_agent.errors import ContextOverflow, EngineError, RequestError
 
 from .fakes import CHATML, FETCH, HERMES, SEARCH, SWITCHED, THINKER, TOOLS, FakeEngine, FakeVocab
@@ -39,6 +40,11 @@ def chat(
         lambda: f"call_{next(numbers)}",
     )  # fmt: skip
     return model, engine
+
+
+def wrote(ids: Sequence[int]) -> Completion:
+    """A completion, of which only the ids matter here."""
+    return Completion("", "", (), Done("stop", Usage(), tuple(ids)))
 
 
 async def test_the_whole_is_the_fold_of_the_stream() -> None:
@@ -178,7 +184,7 @@ def test_prompt_n_is_a_prefix_of_prompt_n_plus_1(
     prompt = model.prepare(request)
     for said, later in turns:
         generated = tuple(VOCAB.encode(said))
-        longer = model.extend(prompt, generated, tuple(later), request)
+        longer = model.extend(prompt, wrote(generated), tuple(later), request)
         begun = prompt.ids + generated
         assert longer.ids[: len(begun)] == begun
         added = VOCAB.text(longer.ids[len(begun) :])
@@ -192,7 +198,7 @@ def test_a_transcript_that_grew_past_the_window_is_refused() -> None:
     model, _ = chat(n_ctx=120)
     prompt = model.prepare(ChatRequest(ASKED))
     with pytest.raises(ContextOverflow):
-        model.extend(prompt, (65,) * 90, (Message("user", "More?"),), ChatRequest(ASKED))
+        model.extend(prompt, wrote([65] * 90), (Message("user", "More?"),), ChatRequest(ASKED))
 
 
 @pytest.mark.parametrize("fixture", ["smollm2_path", "qwen_path"])
@@ -213,7 +219,7 @@ def test_extending_says_what_rendering_everything_says(
     ):
         asked = ChatRequest(start, TOOLS)
         prompt = model.prepare(asked)
-        longer = model.extend(prompt, tuple(vocab.encode(written)), results, asked)
+        longer = model.extend(prompt, wrote(vocab.encode(written)), results, asked)
         whole = model.prepare(ChatRequest((*start, message, *results), TOOLS))
         assert longer.ids == whole.ids
     vocab.close()
@@ -245,7 +251,7 @@ async def test_a_required_call_of_a_real_model_obeys_its_schema(qwen_path: Path)
             "additionalProperties": False,
         }
         answer = ChatRequest((), (SEARCH, FETCH), "none", response_schema=schema)
-        longer = model.extend(prompt, done.ids, result, answer)
+        longer = model.extend(prompt, wrote(done.ids), result, answer)
         whole = await model.complete(longer)
         assert set(json.loads(whole.text)) == {"island"}
         assert whole.done.usage.cached_tokens >= len(prompt.ids)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.chat.detokenizer import Detokenizer
-from edge_agent.chat.messages import Text, Thought, ToolCall, ToolSpec
+from edge_agent.chat.messages import Text, Thought, TokenLogprob, ToolCall, ToolSpec
 from edge_agent.chat.parser import Piece, StreamParser
 
 from .fakes import FETCH, SEARCH
@@ -89,6 +89,29 @@ def test_parser_gives_same_events_for_every_split(
         at = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
         pieces = [text[a:b] for a, b in itertools.pairwise([0, *at, len(text)])]
         assert parsed(pieces, tools, opens_thought, stop, cut) == whole
+
+
+@settings(deadline=None)
+@given(WRITING, st.lists(st.integers(1, 9), min_size=1, max_size=8), st.booleans())
+def test_a_text_is_told_with_the_place_it_was_written_at(
+    text: str, sizes: list[int], opens_thought: bool
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    def note(start: int, end: int) -> tuple[TokenLogprob, ...]:
+        told.append((start, end))
+        return ()
+
+    parser = StreamParser(TOOLS, lambda: "call", opens_thought, ["END"], note)
+    events: list[Piece] = []
+    at, turns = 0, itertools.cycle(sizes)
+    while at < len(text):
+        size = next(turns)
+        events += parser.feed(text[at : at + size])
+        at += size
+    events += parser.flush()
+    said = [event.text for event in events if isinstance(event, Text)]
+    assert said == [text[start:end] for start, end in told]
 
 
 @given(st.text())

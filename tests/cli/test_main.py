@@ -13,11 +13,11 @@ from edge_agent.cli.main import app
 
 from .shell import Shell
 
-COMMANDS = ("serve", "run", "demo", "pull", "models")
+COMMANDS = ("serve", "run", "demo", "pull", "models", "plan", "bench")
 LLAMA_SERVER_FLAGS = {
     "--model", "--host", "--port", "--ctx-size", "--parallel", "--batch-size", "--threads",
     "--api-key", "--alias", "--chat-template-file", "--n-gpu-layers", "--seed", "--temp",
-    "--n-predict",
+    "--n-predict", "--lora", "--lora-scaled", "--cache-type-k", "--cache-type-v", "--cache-ram",
 }  # fmt: skip
 
 

@@ -1,49 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edge_agent.engine.cache import PrefixCache
-from edge_agent.engine.params import GenerateParams
-from edge_agent.engine.scheduler import SHARED_CHUNK, TOKENS_PER_S, Scheduler, Share
-from edge_agent.engine.sequence import PATIENCE_S, Sequence
+from edge_agent.engine.scheduler import LEAST_CHUNK, READER_GAP_S
+from edge_agent.engine.sequence import PATIENCE_S
 from edge_agent.errors import EngineBusy
 
-from .fakes import FakeMemory
-
-NO_SAMPLER: Any = None
-
-
-class Rig:
-    """A scheduler over a cache whose decodes always succeed."""
-
-    def __init__(self, n_cells: int = 1000, n_parallel: int = 3, n_batch: int = 256) -> None:
-        self.memory = FakeMemory()
-        self.cache = PrefixCache(self.memory, n_cells, n_parallel * 2)
-        self.scheduler = Scheduler(self.cache, n_parallel, n_batch, max_waiting=5)
-        self.made = 0
-
-    def add(self, n: int, priority: int = 0, token: int | None = None) -> Sequence:
-        self.made += 1
-        tokens = [self.made if token is None else token] * n
-        sequence = Sequence(self.made, tokens, GenerateParams(priority=priority), NO_SAMPLER)
-        self.scheduler.add(sequence)
-        return sequence
-
-    def step(self) -> list[Share]:
-        shares = self.scheduler.plan()
-        for share in shares:
-            s = share.sequence
-            self.cache.extend(s.slot, s.tokens[s.computed : s.computed + share.n_tokens])
-            self.memory.grow(s.slot, share.n_tokens)
-            s.computed += share.n_tokens
-            if s.n_pending == 0:
-                s.tokens.append(0)
-        return shares
+from .fakes import TOKENS_PER_S, Rig, ScriptedPace
 
 
 def test_decodes_come_first_and_a_long_prompt_comes_in_small_chunks_beside_them() -> None:
@@ -51,8 +14,67 @@ def test_decodes_come_first_and_a_long_prompt_comes_in_small_chunks_beside_them(
     chatting = rig.add(10)
     rig.step()
     long = rig.add(500)
-    shares = rig.step()
-    assert [(s.sequence, s.n_tokens) for s in shares] == [(chatting, 1), (long, SHARED_CHUNK)]
+    plan = rig.plan()
+    assert list(plan) == [chatting, long]
+    assert plan[chatting] == 1
+    assert LEAST_CHUNK <= plan[long] < 256
+
+
+def chunk_beside_a_reader(rig: Rig, priority: int) -> int:
+    """Tokens that a prompt of 900 gets in a step beside a stream that is being read."""
+    rig.add(10)
+    rig.step()
+    prompt = rig.add(900, priority)
+    return rig.plan()[prompt]
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+@pytest.mark.parametrize("tokens_per_s", [60.0, 250.0, 500.0])
+def test_a_chunk_beside_a_reader_is_the_largest_that_keeps_the_gap(
+    priority: int, tokens_per_s: float
+) -> None:
+    pace = ScriptedPace(lambda n_tokens: n_tokens / tokens_per_s)
+    chunk = chunk_beside_a_reader(Rig(n_batch=512, pace=pace), priority)
+    gap_s = READER_GAP_S[priority]
+    assert pace.seconds(chunk + 1) <= gap_s or chunk == LEAST_CHUNK
+    assert pace.seconds(2 * chunk + 1) > gap_s or chunk == 512
+
+
+def test_a_background_prompt_gets_less_beside_a_reader_than_an_interactive_one() -> None:
+    assert chunk_beside_a_reader(Rig(), 1) < chunk_beside_a_reader(Rig(), 0)
+
+
+def test_a_slow_device_still_gives_a_prompt_the_least_chunk() -> None:
+    assert chunk_beside_a_reader(Rig(pace=ScriptedPace(float)), 0) == LEAST_CHUNK
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+def test_a_chunk_that_was_asked_for_is_kept_whatever_the_pace(priority: int) -> None:
+    assert chunk_beside_a_reader(Rig(shared_chunk=40), priority) == 40
+
+
+def test_prompts_beside_a_reader_share_one_chunk() -> None:
+    rig = Rig(n_parallel=4)
+    rig.add(10)
+    rig.step()
+    prompts = [rig.add(100), rig.add(100)]
+    alone = chunk_beside_a_reader(Rig(), 0)
+    plan = rig.plan()
+    assert sum(plan.get(prompt, 0) for prompt in prompts) == alone
+
+
+def test_nobody_reads_a_background_stream_so_a_prompt_takes_the_whole_batch() -> None:
+    rig = Rig()
+    background = rig.add(10, priority=1)
+    rig.step()
+    prompt = rig.add(500)
+    assert rig.plan() == {background: 1, prompt: 255}
+
+
+def test_a_step_that_cannot_be_broken_off_stays_short_though_nobody_reads() -> None:
+    rig = Rig(longest_step_s=0.2)
+    prompt = rig.add(500)
+    assert rig.plan() == {prompt: 32}  # 0.13 s; 64 would take 0.26
 
 
 def test_alone_a_prompt_takes_the_whole_batch() -> None:
@@ -212,83 +234,145 @@ def test_the_last_prompt_token_waits_for_the_grammar() -> None:
     assert waiting.n_generated == 1
 
 
-class Arrivals(RuleBasedStateMachine):
-    """Requests come, go on, are cancelled and finish; whatever happens, the books are right."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rig = Rig(n_cells=80, n_parallel=3, n_batch=16)
-        self.wanted: dict[int, tuple[Sequence, int]] = {}
-
-    @rule(
-        n_shared=st.integers(0, 40),
-        n_own=st.integers(1, 30),
-        n_wanted=st.integers(1, 25),
-        priority=st.integers(0, 1),
-    )
-    def arrive(self, n_shared: int, n_own: int, n_wanted: int, priority: int) -> None:
-        self.rig.made += 1
-        tokens = [0] * n_shared + [self.rig.made] * n_own
-        params = GenerateParams(priority=priority)
-        sequence = Sequence(self.rig.made, tokens, params, NO_SAMPLER)
-        sequence.submitted_at = self.rig.made  # a clock that does not stand still
-        try:
-            self.rig.scheduler.add(sequence)
-        except EngineBusy:
-            assert len(self.rig.scheduler.waiting) >= 5  # those sent back come on top
-            return
-        self.wanted[sequence.id] = (sequence, n_wanted)
-
-    @rule(n_steps=st.integers(1, 6))
-    def go_on(self, n_steps: int) -> None:
-        for _ in range(n_steps):
-            self.step()
-
-    def step(self) -> None:
-        shares = self.rig.step()
-        assert sum(share.n_tokens for share in shares) <= 16
-        assert len({share.sequence.slot for share in shares}) == len(shares)
-        assert shares or not self.rig.scheduler.running or self.someone_ended()
-        for sequence, n_wanted in list(self.wanted.values()):
-            if sequence.ended or sequence.n_generated >= n_wanted:
-                assert sequence in self.rig.scheduler.running
-                self.drop(sequence)
-
-    def someone_ended(self) -> bool:
-        return any(sequence.ended for sequence in self.rig.scheduler.running)
-
-    def drop(self, sequence: Sequence) -> None:
-        self.rig.scheduler.remove(sequence)
-        del self.wanted[sequence.id]
-
-    @precondition(lambda self: self.wanted)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(sorted(self.wanted)))
-        self.drop(self.wanted[id][0])
-
-    @invariant()
-    def nobody_is_lost(self) -> None:
-        scheduler = self.rig.scheduler
-        held = [*scheduler.waiting, *scheduler.running]
-        assert sorted(s.id for s in held) == sorted(self.wanted)
-        assert len(scheduler.running) <= 3
-
-    @invariant()
-    def what_is_computed_lies_in_the_cells(self) -> None:
-        for s in self.rig.scheduler.running:
-            assert list(self.rig.cache.ids(s.slot)) == s.tokens[: s.computed]
-            assert self.rig.memory.lengths[s.slot] == s.computed
-
-    def teardown(self) -> None:
-        for _ in range(1000):
-            if not self.wanted:
-                break
-            self.step()
-        assert not self.wanted, "somebody never finished"
-        assert self.rig.cache.n_busy == 0
-        assert self.rig.cache.make_room(80)
+# continuations of one prompt
 
 
-TestArrivals = Arrivals.TestCase
-TestArrivals.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+def test_a_fork_runs_at_once_and_its_prompt_is_not_computed_again() -> None:
+    rig = Rig()
+    parent = rig.add(20)
+    rig.step()
+    free = rig.cache.n_free
+    child, forked = rig.fork(parent, 1)
+    assert forked
+    assert (child.computed, child.n_cached) == (20, 20)
+    assert rig.cache.n_free == rig.memory.n_free == free
+    assert rig.plan() == {parent: 1, child: 1}
+
+
+def test_a_fork_for_which_there_is_no_place_waits_and_runs_later() -> None:
+    rig = Rig(n_parallel=2)
+    parent, other = rig.add(20), rig.add(5)
+    rig.step()
+    child, forked = rig.fork(parent, 1)
+    assert not forked
+    assert rig.scheduler.waiting == [child]
+    rig.scheduler.remove(other)
+    plan = rig.plan()
+    assert plan[child] == 1  # of its prompt, for the logits: the rest was shared
+    assert (child.n_cached, child.n_generated) == (19, 1)
+
+
+def test_a_fork_takes_no_place_beyond_those_there_are() -> None:
+    rig = Rig(n_parallel=3)
+    parent = rig.add(20)
+    rig.step()
+    forked = [rig.fork(parent, index)[1] for index in range(1, 4)]
+    assert forked == [True, True, False]
+
+
+def test_of_siblings_the_last_gives_way_first_and_the_first_comes_back_first() -> None:
+    rig = Rig(n_parallel=3)
+    parent = rig.add(20)
+    rig.step()
+    first, _ = rig.fork(parent, 1)
+    second, _ = rig.fork(parent, 2)
+    assert rig.scheduler.last_in_line is second
+    rig.scheduler.preempt(second)
+    assert rig.scheduler.last_in_line is first
+    rig.scheduler.preempt(first)
+    rig.scheduler.plan()
+    assert rig.scheduler.running == [parent, first, second]
+
+
+# giving way
+
+
+def test_a_sequence_that_was_sent_back_keeps_its_tokens_and_computes_none_twice() -> None:
+    rig = Rig()
+    sequence = rig.add(100)
+    for _ in range(5):
+        rig.step()
+    tokens = list(sequence.tokens)
+    rig.scheduler.preempt(sequence)
+    assert (sequence.tokens, rig.cache.n_busy) == (tokens, 0)
+    assert rig.plan() == {sequence: 1}
+    assert sequence.tokens[:-1] == tokens
+    assert rig.cache.ids(sequence.slot).tolist() == tokens
+
+
+def test_a_sequence_whose_cells_were_needed_comes_back_through_the_vault() -> None:
+    rig = Rig(n_cells=300, n_parallel=1, cache_bytes=1 << 20)
+    sequence = rig.add(150, priority=1)
+    rig.step()
+    rig.scheduler.preempt(sequence)
+    other = rig.add(280)
+    while other.n_generated < 2:
+        rig.step()
+    rig.scheduler.remove(other)
+    assert rig.plan() == {sequence: 1}
+    assert rig.memory.n_exact(sequence.slot) == 151
+
+
+def test_no_room_gives_way_step_by_step_and_loses_nobody() -> None:
+    rig = Rig(n_batch=64)
+    rig.scheduler.remove(rig.add(5))
+    parked = rig.add(10)
+    rig.step()
+    rig.scheduler.remove(parked)
+    old, young = rig.add(200), rig.add(200)
+    old.submitted_at -= 1
+    rig.refuse()
+    assert rig.cache.n_parked == 0  # first what nobody uses
+    assert rig.scheduler.running == [old, young]
+    rig.refuse()
+    assert rig.scheduler.running == [old]  # then the last in line
+    rig.scheduler.remove(young)
+    limits = []
+    while not old.ended:
+        limits.append(sum(share.n_tokens for share in rig.scheduler.plan()))
+        rig.scheduler.no_room()
+    assert limits == [64, 32, 16, 8, 4, 2, 1]  # then smaller steps, and at last the end
+    assert old.ended == "length"
+
+
+def test_pinned_prefixes_go_before_anybody_is_sent_back_for_want_of_room() -> None:
+    rig = Rig()
+    old, young = rig.add(20), rig.add(20)
+    rig.step()
+    rig.cache.pin(old.slot, 20)
+    rig.refuse()
+    assert not rig.cache.pinned
+    assert rig.scheduler.running == [old, young]
+
+
+def test_a_step_that_had_room_opens_the_batch_again() -> None:
+    rig = Rig(n_batch=64)
+    only = rig.add(500)
+    rig.refuse()
+    assert rig.plan() == {only: 32}
+    rig.scheduler.had_room()
+    assert rig.plan() == {only: 64}
+
+
+def test_alone_in_a_full_window_a_sequence_takes_the_room_of_pinned_prefixes() -> None:
+    rig = Rig(n_cells=40)
+    other = rig.add(12)
+    rig.step()
+    rig.cache.pin(other.slot, 10)
+    rig.scheduler.remove(other)
+    only = rig.add(35)
+    rig.step()
+    assert only.n_generated == 1
+    assert not only.ended
+
+
+def test_background_work_that_waits_starts_when_the_interactive_is_done() -> None:
+    rig = Rig(n_parallel=1)
+    chatting = rig.add(5)
+    rig.step()
+    background = rig.add(5, priority=1)
+    rig.step()
+    assert rig.scheduler.running == [chatting]
+    rig.scheduler.remove(chatting)
+    rig.step()
+    assert rig.scheduler.running == [background]

@@ -29,6 +29,7 @@ from edge_agent.chat.messages import (
     ToolCall,
 )
 from edge_agent.engine.params import GenerateParams, Usage
+from edge_agent.errors import NotFound
 
 USAGE = Usage(prompt_tokens=20, cached_tokens=5, completion_tokens=4, prompt_s=0.5, predict_s=0.25)
 
@@ -91,6 +92,7 @@ class FakeChat:
         self.script = Script(items)
         self.refusal = refusal
         self.requests: list[ChatRequest] = []
+        self.stopped: list[str] = []  # names of generations told to stop thinking
 
     name = "fake-1b"
     n_ctx = 4096
@@ -102,16 +104,16 @@ class FakeChat:
         self.requests.append(request)
         if self.refusal:
             raise self.refusal
-        return Prompt((1, 2, 3), GenerateParams())
+        return Prompt((1, 2, 3), GenerateParams(n=request.n))
 
     def extend(
         self,
         prompt: Prompt,
-        generated: tuple[int, ...],
+        completion: Completion,
         messages: tuple[Message, ...],
         request: ChatRequest,
     ) -> Prompt:
-        return Prompt((*prompt.ids, *generated, 4), prompt.params)
+        return Prompt((*prompt.ids, *completion.done.ids, 4), prompt.params)
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         return self.script.play()
@@ -125,6 +127,12 @@ class FakeChat:
             tuple(event for event in events if isinstance(event, ToolCall)),
             done,
         )
+
+    async def stop_thinking(self, name: str) -> bool:
+        if not self.script.open:
+            raise NotFound(f"No generation named {name!r} is running.")
+        self.stopped.append(name)
+        return True
 
 
 RUN = Run(

@@ -139,6 +139,7 @@ async def test_a_real_model_keeps_to_a_schema_and_to_its_window(
         messages=say("What colour is grass?"),
         response_format={"type": "json_schema", "json_schema": {"name": "c", "schema": schema}},
         max_tokens=32,
+        temperature=0,
     )
     assert json.loads(answer.choices[0].message.content or "") == {"colour": "green"}
     try:

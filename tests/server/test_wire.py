@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from edge_agent.chat.messages import Message, NamedTool, ToolCall
+from edge_agent.chat.messages import Grammar, Message, NamedTool, ToolCall
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.errors import sentence
@@ -110,6 +110,52 @@ def test_a_last_assistant_message_is_continued() -> None:
         ({"chat_template_kwargs": {"enable_thinking": True}}, "thinking", True),
         ({"chat_template_kwargs": {"enable_thinking": False, "x": 1}}, "template_kwargs", {"x": 1}),
         ({"reasoning_effort": "low"}, "template_kwargs", {"reasoning_effort": "low"}),
+        ({}, "thinking_budget", None),
+        ({"reasoning_effort": "none"}, "thinking_budget", 0),
+        ({"reasoning_effort": "minimal"}, "thinking_budget", 256),
+        ({"reasoning_effort": "low"}, "thinking_budget", 1024),
+        ({"reasoning_effort": "medium"}, "thinking_budget", 4096),
+        ({"reasoning_effort": "high"}, "thinking_budget", None),
+        ({"thinking_budget_tokens": 77}, "thinking_budget", 77),
+        ({"reasoning_budget_tokens": 77}, "thinking_budget", 77),
+        ({"thinking_budget_tokens": -1, "reasoning_effort": "low"}, "thinking_budget", None),
+        ({"thinking_budget_tokens": 0}, "thinking", False),
+        ({"thinking_budget_tokens": 9, "reasoning_effort": "none"}, "thinking", None),
+        ({"thinking_budget_message": "Enough."}, "thinking_close", "Enough."),
+        ({}, "n", 1),
+        ({"n": 3}, "n", 3),
+        ({}, "n_logprobs", None),
+        ({"logprobs": True}, "n_logprobs", 0),
+        ({"logprobs": True, "top_logprobs": 20}, "n_logprobs", 20),
+        ({"logprobs": False, "top_logprobs": 0}, "n_logprobs", None),
+        ({}, "speculate", None),
+        ({"speculative": False}, "speculate", False),
+        ({}, "pin", False),
+        ({"pin_prompt": True}, "pin", True),
+        ({}, "priority", 0),
+        ({"priority": "background"}, "priority", 1),
+        ({"grammar": 'root ::= "a"'}, "grammar", Grammar("gbnf", 'root ::= "a"')),
+        ({"grammar": ""}, "grammar", None),
+        (
+            {"grammar": '%llguidance {}\nstart: "a"'},
+            "grammar",
+            Grammar("lark", '%llguidance {}\nstart: "a"'),
+        ),
+        (
+            {"response_format": {"type": "regex", "pattern": "[0-9]+"}},
+            "grammar",
+            Grammar("regex", "[0-9]+"),
+        ),
+        (
+            {"response_format": {"type": "regex", "regex": "[0-9]+"}},
+            "grammar",
+            Grammar("regex", "[0-9]+"),
+        ),
+        (
+            {"response_format": {"type": "grammar", "grammar": "root ::= [0-9]"}},
+            "grammar",
+            Grammar("gbnf", "root ::= [0-9]"),
+        ),
         ({"user": "me", "metadata": {"a": 1}, "store": True, "whatever": [1]}, "prefill", ""),
         ({"n": 1, "logprobs": False, "stream": None}, "prefill", ""),
     ],
@@ -130,6 +176,11 @@ def test_sampling_is_the_defaults_with_what_was_asked() -> None:
         "frequency_penalty": -0.5,
         "repeat_penalty": 1.1,
         "repeat_last_n": 32,
+        "dry_multiplier": 0.8,
+        "dry_base": 1.5,
+        "dry_allowed_length": 3,
+        "dry_penalty_last_n": 512,
+        "dry_sequence_breakers": ["\n", ""],
         "seed": 42,
         "logit_bias": {"15": -100, "7": 1.5},
     }
@@ -143,6 +194,11 @@ def test_sampling_is_the_defaults_with_what_was_asked() -> None:
         frequency_penalty=-0.5,
         repeat_penalty=1.1,
         penalty_last_n=32,
+        dry_multiplier=0.8,
+        dry_base=1.5,
+        dry_allowed_length=3,
+        dry_penalty_last_n=512,
+        dry_breakers=("\n",),
         seed=42,
         logit_bias=((15, -100), (7, 1.5)),
     )
@@ -150,6 +206,16 @@ def test_sampling_is_the_defaults_with_what_was_asked() -> None:
 
 def test_a_seed_of_minus_one_is_a_fresh_one() -> None:
     assert request_of(seed=-1).sampling.seed is None
+
+
+def test_llama_servers_short_names_are_known() -> None:
+    assert request_of(typ_p=0.5).sampling.typical_p == 0.5
+    assert request_of(dry_sequence_breakers=[]).sampling.dry_breakers == ()
+
+
+def test_a_request_goes_by_the_id_of_its_completion() -> None:
+    body = ChatBody.model_validate({"messages": [USER]})
+    assert to_request(body, DEFAULTS, "chatcmpl-1").name == "chatcmpl-1"
 
 
 def test_a_tool_without_parameters_takes_none() -> None:
@@ -161,12 +227,8 @@ def test_a_tool_without_parameters_takes_none() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
-        ({"top_logprobs": 3}, "top_logprobs"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"function_call": "auto"}, "function_call"),
-        ({"grammar": 'root ::= "a"'}, "grammar"),
         ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
@@ -184,7 +246,18 @@ def test_what_is_not_supported_is_named(fields: dict[str, Any], param: str) -> N
 @pytest.mark.parametrize(
     ("fields", "start"),
     [
-        ({"n": 0}, "n must be 1"),
+        ({"top_logprobs": 3}, "top_logprobs needs logprobs"),
+        ({"top_logprobs": 3, "logprobs": False}, "top_logprobs needs logprobs"),
+        ({"response_format": {"type": "regex"}}, "response_format.pattern: this field"),
+        ({"response_format": {"type": "grammar"}}, "response_format.grammar: this field"),
+        (
+            {"grammar": "root ::= [0-9]", "response_format": {"type": "json_object"}},
+            "grammar: it cannot be given together with response_format",
+        ),
+        (
+            {"grammar": "root ::= [0-9]", "response_format": {"type": "regex", "pattern": "a"}},
+            "grammar: it cannot be given together with response_format",
+        ),
         ({"max_tokens": 0}, "max_tokens must be at least 1"),
         ({"tool_choice": "required"}, "tool_choice: required needs tools"),
         ({"tools": [TOOL], "tool_choice": {**TOOL, "function": {"name": "g"}}}, "tool_choice: g"),
@@ -240,6 +313,19 @@ MESSAGE_SHAPE = "Input should be a string or a list of parts."
         ({"temperature": -1}, "temperature: Input should be greater than or equal to 0"),
         ({"temperature": float("nan")}, "temperature: Input should be a finite number"),
         ({"top_p": 2}, "top_p: Input should be less than or equal to 1"),
+        ({"n": 0}, "n: Input should be greater than or equal to 1"),
+        ({"n": 129}, "n: Input should be less than or equal to 128"),
+        ({"n": 1.5}, "n: Input should be a valid integer"),
+        ({"logprobs": 5}, "logprobs: Input should be a valid boolean"),
+        ({"top_logprobs": 21}, "top_logprobs: Input should be less than or equal to 20"),
+        ({"top_logprobs": -1}, "top_logprobs: Input should be greater than or equal to 0"),
+        ({"grammar": {}}, "grammar: Input should be a valid string"),
+        ({"reasoning_effort": "some"}, "reasoning_effort: Input should be 'none'"),
+        ({"thinking_budget_tokens": -2}, "thinking_budget_tokens: Input should be greater"),
+        ({"priority": "high"}, "priority: Input should be 'interactive' or 'background'"),
+        ({"speculative": "yes"}, "speculative: Input should be a valid boolean"),
+        ({"dry_multiplier": -1}, "dry_multiplier: Input should be greater than or equal to 0"),
+        ({"response_format": {"type": "xml"}}, "response_format.type: Input should be 'text'"),
         ({"seed": 2**80}, "seed: Input should be less than"),
         ({"max_tokens": "many"}, "max_tokens: Input should be a valid integer"),
         ({"max_tokens": 1.5}, "max_tokens: Input should be a valid integer"),

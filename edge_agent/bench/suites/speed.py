@@ -1,0 +1,99 @@
+"""`decode` and `prefill`: how much of the bare loop's speed arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from edge_agent.bench.baseline import SPINNING, Baseline
+from edge_agent.bench.lacking import Lacking
+from edge_agent.bench.report import Target
+from edge_agent.bench.rig import Rig, run
+from edge_agent.bench.stream import Stream, together
+from edge_agent.bench.subject import Ask, Prompt, Subject
+from edge_agent.bench.suite import Figure, Samples, Suite
+
+OVER_BARE = Figure(Target("ratio", 0.97), http=Target("ratio", 0.93))
+SPEED = Figure(Target("tokens/s"))
+
+
+async def decode(rig: Rig) -> Samples:
+    """Tokens per second, same batch and same positions as the bare loop's."""
+    samples: dict[str, Sequence[float] | Lacking] = {}
+    subject = await rig.subject()
+    n_tokens = rig.sizes.decoded
+    for n in (1, rig.sizes.many):
+        ids = [rig.words.ids(rig.sizes.short) for _ in range(n)]
+        prompts = [subject.new(rig.sizes.short) for _ in range(n)]
+        seconds, streams = await rig.both(
+            partial(rig.bare.decode, ids, n_tokens),
+            partial(_written, subject, prompts, n_tokens + 1),
+        )
+        try:
+            samples |= _figures(n, together(streams), n * n_tokens / seconds)
+        except Lacking as why:
+            samples[f"{_many(n)}, over bare"] = why
+    return samples
+
+
+async def prefill(rig: Rig) -> Samples:
+    """Prompt tokens per second, in batches of the bare loop's size."""
+    samples: dict[str, list[float]] = {}
+    subject = await rig.subject()
+    n_tokens = rig.sizes.prompt
+    for n in (1, rig.sizes.many):
+        ids = [rig.words.ids(n_tokens) for _ in range(n)]
+        prompts = [subject.new(n_tokens) for _ in range(n)]
+        seconds, speed = await rig.both(
+            partial(rig.bare.prefill, ids), partial(_read, subject, prompts, n_tokens)
+        )
+        samples |= _figures(n, speed, n * n_tokens / seconds)
+    return samples
+
+
+async def _written(subject: Subject, prompts: list[Prompt], n_tokens: int) -> list[Stream]:
+    # each a little longer than the one before, so that all are writing for as long as is measured
+    asks = [Ask(prompt, n_tokens + len(prompts)) for prompt in prompts]
+    return await asyncio.gather(*(run(subject, ask) for ask in asks))
+
+
+async def _read(subject: Subject, prompts: list[Prompt], n_tokens: int) -> float:
+    """Prompt tokens computed per second; those of a template that were cached do not count."""
+    began = time.perf_counter()
+    streams = await asyncio.gather(*(run(subject, Ask(prompt, 1)) for prompt in prompts))
+    return sum(stream.computed_of(n_tokens) for stream in streams) / (time.perf_counter() - began)
+
+
+def _figures(n: int, speed: float, bare: float) -> dict[str, list[float]]:
+    many = _many(n)
+    return {
+        f"{many}, over bare": [speed / bare],
+        f"{many}, speed": [speed],
+        f"{many}, bare": [bare],
+    }
+
+
+def _many(n: int) -> str:
+    return f"{n} sequence{'s' if n > 1 else ''}"
+
+
+async def spin(rig: Rig) -> Samples:
+    """What it costs that threads which wait go to sleep soon (see `engine.child`)."""
+    other = Baseline(rig.spec, SPINNING)
+    ids = [rig.words.ids(rig.sizes.short)]
+    try:
+        quiet, spun = await rig.both(
+            lambda: rig.bare.decode(ids, rig.sizes.decoded),
+            lambda: other.decode(ids, rig.sizes.decoded),
+        )
+    finally:
+        await other.aclose()
+    return {"bare that spins / bare": [quiet / spun]}
+
+
+FIGURES = {"over bare": OVER_BARE, "speed": SPEED, "bare": SPEED}
+DECODE = Suite(decode, FIGURES)
+PREFILL = Suite(prefill, FIGURES)
+SPIN = Suite(spin, {"bare that spins / bare": Figure(Target("ratio"))}, frozenset({"engine"}))

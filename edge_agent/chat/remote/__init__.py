@@ -1,0 +1,1 @@
+"""A model behind somebody else's OpenAI-compatible server."""
