@@ -52,8 +52,8 @@ async def serving(
     finally:
         await _stop(process)
         if drain is not None:  # a process of the server's own may hold the other end open
+            await asyncio.wait({drain}, timeout=STOP_S)
             drain.cancel()
-            await asyncio.gather(drain, return_exceptions=True)
 
 
 async def _url(stderr: asyncio.StreamReader, answers: re.Pattern[str]) -> str:

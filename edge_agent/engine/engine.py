@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -255,6 +256,7 @@ class Engine:
             other.is_forked = True
             other.constraint = first.spare.pop() if first.spare else None
             other.submitted_at = first.submitted_at
+            other.thought = deepcopy(first.thought)  # it may have been told to stop
         self._sequences[first.id] += others
         return [other for other in others if self._scheduler.fork(first, other)]
 

@@ -16,7 +16,7 @@ class SamplingParams:
     temperature: 0 is greedy. top_k: 0 is off. top_p, typical_p: 1.0 is off. min_p: 0.0 is off.
     presence_penalty, frequency_penalty: subtracted from logits, 0.0 is off.
     repeat_penalty: divides logits, 1.0 is off. penalty_last_n: tokens the penalties look back on.
-    dry_*: the DRY penalty against repeated runs of tokens, off at multiplier 0: a run longer than
+    dry_*: the DRY penalty against repeated runs of tokens, off at multiplier 0: a run of at least
     dry_allowed_length costs multiplier * base ** (length - allowed); it looks back on
     dry_penalty_last_n tokens (-1: the whole window) and a run ends at a breaker's text.
     seed: None draws a fresh one. logit_bias: (token id, added logit) pairs.

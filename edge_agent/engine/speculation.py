@@ -31,4 +31,7 @@ def _draft(share: Share, most: int, beside: int, pace: Pace) -> tuple[int, ...]:
     most = min(most, sequence.n_draftable)
     if sequence.drafter is None or most <= 0 or share.n_tokens != sequence.n_pending:
         return ()
-    return tuple(sequence.drafter.draft(most, beside, pace))
+    draft = sequence.drafter.draft(most, beside, pace)
+    if draft and sequence.constraint is not None:
+        draft = draft[: sequence.constraint.n_valid(draft)]
+    return tuple(draft)

@@ -36,11 +36,10 @@ class Writer:
         sequence.n_accepted += right
 
     def _next(self, sequence: Sequence, index: int) -> list[int]:
-        """The tokens that come next: one that is drawn and those that it forces, or a closing."""
-        thought = sequence.thought
-        drawn = not (thought and thought.due)
-        ids = self._draw(sequence, index) if drawn else self._close_thought(sequence)
-        kept = self._within_limits(sequence, ids)
+        """The tokens that come next: fed ones, or one that is drawn and those that it forces."""
+        fed = self._fed(sequence)
+        drawn = not fed
+        kept = self._within_limits(sequence, fed or self._draw(sequence, index))
         for id in kept[drawn:]:
             sequence.sampler.accept(id)
         sequence.n_forced += len(kept[drawn:])
@@ -49,6 +48,18 @@ class Writer:
         sequence.write(kept)
         return kept
 
+    @staticmethod
+    def _fed(sequence: Sequence) -> list[int]:
+        """Tokens that need no draw: they close a thought, or a grammar cannot begin otherwise."""
+        thought, constraint = sequence.thought, sequence.constraint
+        closing = thought is not None and thought.due
+        ids = thought.closing if thought is not None and closing else []
+        if constraint is not None and (closing or not sequence.n_generated):
+            ids += constraint.consume(ids) if ids else constraint.forced()
+            sequence.ended = "stop" if ids and constraint.finished else ""
+        sequence.first_token_at = sequence.first_token_at or sequence.now()
+        return ids
+
     def _draw(self, sequence: Sequence, index: int) -> list[int]:
         constraint, n_top = sequence.constraint, sequence.params.n_logprobs
         logits = self._llama.logits(index) if constraint or n_top is not None else None
@@ -56,9 +67,10 @@ class Writer:
         if constraint is not None and logits is not None:
             constraint.apply(logits)
         token = sequence.sampler.sample(index)
+        if constraint is not None and logits is not None and not constraint.allows(token):
+            token = int(logits.argmax())  # biases had left nothing of what the grammar allows
         if raw is not None and logits is not None:
             logits[:] = raw  # other continuations read the same logits
-        sequence.first_token_at = sequence.first_token_at or sequence.now()
         if self._ends(sequence, token):
             sequence.ended = "stop"
             return []
@@ -68,15 +80,6 @@ class Writer:
         if constraint is not None and constraint.finished:
             sequence.ended = "stop"
         return [token, *forced]
-
-    def _close_thought(self, sequence: Sequence) -> list[int]:
-        assert sequence.thought is not None
-        ids = sequence.thought.closing
-        if sequence.constraint is not None:
-            ids += sequence.constraint.consume(ids)
-            sequence.ended = "stop" if sequence.constraint.finished else ""
-        sequence.first_token_at = sequence.first_token_at or sequence.now()
-        return ids
 
     def _within_limits(self, sequence: Sequence, ids: list[int]) -> list[int]:
         """The ids up to one that ends the sequence, or to the end of its room."""

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_agent.chat.vocab import Vocab
+from edge_agent.engine.cache import PrefixCache
 from edge_agent.engine.client import EngineClient
+from edge_agent.engine.edits import Editor
 from edge_agent.engine.engine import Engine
+from edge_agent.engine.llama import Llama, Span
 from edge_agent.engine.pace import Pace
 from edge_agent.engine.params import (
     Finished,
@@ -21,6 +27,7 @@ from edge_agent.engine.params import (
     TokenLogprobs,
     Tokens,
 )
+from edge_agent.engine.vault import Vault
 from edge_agent.errors import EdgeAgentError
 
 GREEDY = SamplingParams(temperature=0)
@@ -159,3 +166,62 @@ def bench_of(path: Path, pace: Pace | None = None, **changes: Any) -> Iterator[B
         assert bench.check()["slots_busy"] == 0
     finally:
         bench.engine.close()
+
+
+class Desk:
+    """The cells of a real model with their cache and edits, and no scheduler."""
+
+    def __init__(self, path: Path, vault: Vault | None = None, **changes: Any) -> None:
+        spec = spec_of(path, use_extra_bufts=False, **{"n_ctx": 1024, **changes})
+        self.llama = Llama(spec, n_seq_max=6, n_draft=0, log=lambda _: None)
+        self.vault = vault or Vault(1 << 30, None)
+        self.cache = PrefixCache(self.llama, self.llama.info.n_ctx, 6, self.vault)
+        self.editor = Editor(self.cache, self.vault)
+
+    def feed(self, slot: int, ids: Sequence[int], chunk: int = 64) -> NDArray[np.float32]:
+        """The logits behind `ids`, which are computed so many at a time."""
+        first = [0]
+        for at in range(0, len(ids), chunk):
+            part = ids[at : at + chunk]
+            assert self.cache.make_room(len(part))
+            result, first = self.llama.decode([Span(slot, len(self.cache.ids(slot)), part, 1)])
+            assert result == "ok"
+            self.cache.extend(slot, part)
+        return self.llama.logits(first[0]).copy()
+
+    def ask(
+        self, ids: Sequence[int], accept_pruned: bool = False
+    ) -> tuple[int, int, NDArray[np.float32]]:
+        """A slot with `ids`, how many it had already, and the logits behind them."""
+        held = self.cache.acquire(ids, accept_pruned)
+        assert held is not None
+        return *held, self.feed(held[0], ids[held[1] :])
+
+    def go_on(self, slot: int, logits: NDArray[np.float32], n: int) -> list[int]:
+        """The greedy continuation behind `logits`."""
+        ids: list[int] = []
+        for _ in range(n):
+            ids.append(int(logits.argmax()))
+            logits = self.feed(slot, ids[-1:])
+        return ids
+
+    def check(self) -> None:
+        """What llama.cpp holds is what the record says."""
+        lengths = self.cache.lengths
+        assert [self.llama.length(i) for i in range(len(lengths))] == lengths
+
+
+@contextmanager
+def desk_of(path: Path, vault: Vault | None = None, **changes: Any) -> Iterator[Desk]:
+    desk = Desk(path, vault, **changes)
+    try:
+        yield desk
+        desk.check()
+    finally:
+        desk.llama.close()
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    wide = logits.astype(np.float64)
+    wide -= wide.max()
+    return np.asarray(wide - np.log(np.exp(wide).sum()))
