@@ -49,10 +49,13 @@ from edge_agent.errors import EdgeAgentError
 CONCURRENCY = 8
 PROBE_SHARE = 0.45  # of the requests have an answer to compare
 SAMPLE_EVERY = 50  # requests between two looks at the memory
-# Between runs whose batches differ, a logprob moves by rounding: activations are rounded to 8 bits,
-# so a last bit here becomes a step of 1/127 there. Seen: up to 0.4 nats in 1,000 requests (135M
-# Q4_1). One wrong token in a prompt moves some logprob of the answer by more than 1.
-LIMIT_NATS = 1.0
+# An answer under load has its cells where there was room. Where they lie in another order than its
+# tokens, attention adds up in another order, and activations rounded to 8 bits make steps of it:
+# that alone moved logprobs by 0.29 nats at most and 0.12 in the median (30 prompts, 9 tokens each,
+# 135M Q4_1); which other sequences were in the batch, or in the cells, moved none by a bit. Two
+# tokens of a prompt swapped moved most by more than 1.
+LIMIT_NATS = 0.7
+LEAST_IDENTICAL = 0.5  # of the answers under load, on a model whose every second token is a tie
 LIMIT_MB = 8.0  # growth of either process per 1,000 requests, over the last two thirds
 MB = 1e6
 
@@ -124,7 +127,7 @@ class Soak:
         self._vocab = vocab
         self._n = n_requests
         self._seed = seed
-        self._probes = probes(vocab, max(10, min(30, n_requests // 6)), seed)
+        self._probes = probes(vocab, max(10, min(30, n_requests // 10)), seed)
         self._tally = Tally()
         self._memory = Memory()
         self._done = 0
@@ -241,6 +244,10 @@ class Soak:
         for name, slope in slopes.items():
             if slope is not None and slope > LIMIT_MB:
                 tally.problems.append(f"{name} is {slope:.1f} MB per 1,000 requests")
+        if tally.identical < LEAST_IDENTICAL * tally.compared:
+            tally.problems.append(
+                f"only {tally.identical} of {tally.compared} answers are the same"
+            )
         if self._engine.status.restarts:
             tally.problems.append(f"the engine died {self._engine.status.restarts} times")
         return Report(
@@ -290,7 +297,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default=SMALL_MODEL, help="name of a model card, or a GGUF file")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--ctx-size", type=int, default=768)
+    parser.add_argument("--ctx-size", type=int, default=512)
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(argv)

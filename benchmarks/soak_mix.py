@@ -66,7 +66,7 @@ class Probe:
     """A request whose answer is known from when it was alone.
 
     exact: alone and on empty cells it gives the same bits again. greedy: it takes the likeliest
-    token, so that a different one must have been about as likely.
+    token of all, so that a different one must have been about as likely.
     """
 
     kind: str
@@ -106,14 +106,14 @@ def apart(alone: Answer, other: Answer, greedy: bool) -> tuple[float, float | No
     """(drift, gap) in nats, the largest over the continuations.
 
     Drift: of the logprob of a token behind the same tokens. Gap: between the first different tokens
-    as they were alone, None when there is none or the choice was drawn.
+    as they were alone (at least so much, where the other was none of the likeliest); None when
+    there is none, or the choice was not that of the likeliest.
     """
     drift, gaps = 0.0, []
     for mine, theirs in zip(alone.logprobs, other.logprobs, strict=True):
         for a, b in zip(mine, theirs, strict=False):
             if a.id != b.id:
-                gaps.append(dict(a.top).get(b.id, b.logprob))
-                gaps[-1] = abs(a.logprob - gaps[-1])
+                gaps.append(a.logprob - dict(a.top).get(b.id, a.top[-1][1]))
                 break
             drift = max(drift, abs(a.logprob - b.logprob))
     return drift, max(gaps) if gaps and greedy else None
@@ -161,8 +161,7 @@ class Scene:
 def probes(vocab: Vocabulary, n: int, seed: int) -> list[Probe]:
     """The same for the same seed; each begins with a token of its own, so that none helps another.
 
-    Constrained ones are not exact, because the last token of their prompt waits until the grammar
-    is compiled, and guessing ones are not, because how much is guessed follows the clock.
+    Exact are all but those that guess, because how much is guessed follows the clock.
     """
     draw = random.Random(seed)
     kinds = list(_KINDS)
@@ -174,7 +173,7 @@ def _probe(vocab: Vocabulary, kind: str, index: int, draw: random.Random) -> Pro
     ids = vocab.encode(f"<|im_start|>user\n{ask}<|im_end|>\n<|im_start|>assistant\n")
     prompt = (1000 + index, *ids)
     base = GenerateParams(
-        GREEDY, max_tokens=draw.randint(8, 24), ignore_eos=True, n_logprobs=TOP, speculate=False
+        GREEDY, max_tokens=draw.randint(6, 14), ignore_eos=True, n_logprobs=TOP, speculate=False
     )
     seed = draw.randrange(10_000)
     hot = SamplingParams(temperature=0.9, top_p=0.95, min_p=0.02, seed=seed)
@@ -184,17 +183,17 @@ def _probe(vocab: Vocabulary, kind: str, index: int, draw: random.Random) -> Pro
 _KINDS: dict[str, Callable[[Probe, SamplingParams], Probe]] = {
     "greedy": lambda probe, hot: probe,
     "sampled": lambda probe, hot: _with(probe, False, sampling=hot),
-    "json": lambda probe, hot: replace(
-        _with(probe, True, grammar=JSON_GRAMMAR, max_tokens=40, ignore_eos=False), exact=False
+    "json": lambda probe, hot: _with(
+        probe, False, grammar=JSON_GRAMMAR, max_tokens=30, ignore_eos=False
     ),
     "fork": lambda probe, hot: _with(probe, True, n=2),
     "penalties": lambda probe, hot: _with(
         probe,
-        True,
+        False,
         sampling=SamplingParams(temperature=0, repeat_penalty=1.3, frequency_penalty=0.4),
     ),
-    "call": lambda probe, hot: replace(
-        _with(probe, True, grammar=CALL_GRAMMAR, max_tokens=40, ignore_eos=False), exact=False
+    "call": lambda probe, hot: _with(
+        probe, False, grammar=CALL_GRAMMAR, max_tokens=30, ignore_eos=False
     ),
     "sampled fork": lambda probe, hot: _with(probe, False, n=3, sampling=hot),
     "background": lambda probe, hot: _with(probe, True, priority=1),
@@ -202,7 +201,7 @@ _KINDS: dict[str, Callable[[Probe, SamplingParams], Probe]] = {
         probe, True, thought=ThoughtLimit(5, (7, 8), (9, 10), (11, 9, 10), begun=True)
     ),
     "guessed": lambda probe, hot: replace(
-        _with(probe, True, speculate=None, max_tokens=30), exact=False
+        _with(probe, True, speculate=None, max_tokens=24), exact=False
     ),
 }
 

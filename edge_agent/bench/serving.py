@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
-from collections import deque
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from edge_agent.bench.lacking import Lacking
 from edge_agent.bench.machine import family
 
 START_S = 600.0  # a large model on a slow disk
 STOP_S = 10.0
-LONGEST_LINE = 1 << 20
+LOOK_S = 0.05
+LONGEST = 1 << 20  # bytes of what a server says before it answers
 KEPT_LINES = 5  # of what a server said before it died
 
 
@@ -39,35 +42,35 @@ async def serving(
     """Run a server until the block ends. It answers once it prints a line on stderr in which
     `answers` finds the URL as its first group. Raises Lacking when it ends before.
     """
-    process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, limit=LONGEST_LINE,
-    )  # fmt: skip
-    assert process.stderr is not None
-    drain: asyncio.Task[None] | None = None
-    try:
-        url = await asyncio.wait_for(_url(process.stderr, answers), START_S)
-        drain = asyncio.create_task(_drain(process.stderr))
-        yield Serving(url, process.pid)
-    finally:
-        await _stop(process)
-        if drain is not None:  # a process of the server's own may hold the other end open
-            await asyncio.wait({drain}, timeout=STOP_S)
-            drain.cancel()
+    # a file, not a pipe: nobody has to read on, and processes that outlive the server hold nothing
+    with tempfile.TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL, stderr=said,
+        )  # fmt: skip
+        try:
+            url = await asyncio.wait_for(_url(process, said, answers), START_S)
+            yield Serving(url, process.pid)
+        finally:
+            await _stop(process)
 
 
-async def _url(stderr: asyncio.StreamReader, answers: re.Pattern[str]) -> str:
-    said: deque[str] = deque(maxlen=KEPT_LINES)
-    while line := (await stderr.readline()).decode(errors="replace"):
-        if found := answers.search(line):
+async def _url(
+    process: asyncio.subprocess.Process, said: IO[bytes], answers: re.Pattern[str]
+) -> str:
+    while True:
+        ended = process.returncode is not None
+        text = _text(said)
+        if found := answers.search(text):
             return found[1]
-        said.append(line.strip())
-    raise Lacking(f"did not start: {' / '.join(said)}")
+        if ended:
+            raise Lacking(f"did not start: {' / '.join(text.splitlines()[-KEPT_LINES:])}")
+        await asyncio.sleep(LOOK_S)
 
 
-async def _drain(stderr: asyncio.StreamReader) -> None:
-    while await stderr.read(1 << 16):
-        pass
+def _text(said: IO[bytes]) -> str:
+    # read at an offset: seeking would move where the server writes
+    return os.pread(said.fileno(), LONGEST, 0).decode(errors="replace")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -60,8 +60,6 @@ def bench(
     Every figure is a ratio within the same run or a count. The exit status does not depend on the
     figures.
     """
-    # ended from outside, it still ends the servers that it started
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sizes = QUICK if quick else Sizes()
     settings = settings_of(
         model=model,
@@ -73,6 +71,8 @@ def bench(
     wanted = Wanted(
         guarded(lambda: chosen(suite or [])), contender or [], rounds, sizes, peer_python
     )
+    # ended from outside, it still ends the servers that it started
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = _measure(settings, wanted)
     if as_json:
         print_json(report_as_json(report))

@@ -275,5 +275,7 @@ class Llama:
         return int(lib.llama_memory_seq_pos_max(self._memory, seq)) + 1
 
     def close(self) -> None:
+        """Free it all; llama.cpp logs to stderr again, for our callback goes with us."""
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
+        lib.llama_log_set(lib.llama_log_callback(), ctypes.c_void_p(0))

@@ -19,9 +19,9 @@ TALKS = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-print("loading", file=sys.stderr)
-print("answers at http://127.0.0.1:8123and more", file=sys.stderr, flush=True)
 try:
+    print("loading", file=sys.stderr)
+    print("answers at http://127.0.0.1:8123and more", file=sys.stderr, flush=True)
     time.sleep(60)
 finally:
     child.kill()

@@ -37,7 +37,7 @@ N_CTX = 2048
 def spec_of(path: Path, **changes: Any) -> LoadSpec:
     # one thread: threads of llama.cpp spin, and crawl where another process has a core
     defaults = {"n_ctx": N_CTX, "n_batch": 256, "n_parallel": 4, "n_threads": 1}
-    return LoadSpec(path=str(path), **{**defaults, **changes})  # type: ignore[arg-type]
+    return LoadSpec(path=str(path), **{**defaults, **changes})
 
 
 def chat(vocab: Vocab, text: str) -> list[int]:
@@ -178,7 +178,7 @@ class Desk:
         self.cache = PrefixCache(self.llama, self.llama.info.n_ctx, 6, self.vault)
         self.editor = Editor(self.cache, self.vault)
 
-    def feed(self, slot: int, ids: Sequence[int], chunk: int = 64) -> NDArray[np.float32]:
+    def feed(self, slot: int, ids: Sequence[int], chunk: int = 32) -> NDArray[np.float32]:
         """The logits behind `ids`, which are computed so many at a time."""
         first = [0]
         for at in range(0, len(ids), chunk):
@@ -187,7 +187,8 @@ class Desk:
             result, first = self.llama.decode([Span(slot, len(self.cache.ids(slot)), part, 1)])
             assert result == "ok"
             self.cache.extend(slot, part)
-        return self.llama.logits(first[0]).copy()
+        logits: NDArray[np.float32] = self.llama.logits(first[0]).copy()
+        return logits
 
     def ask(
         self, ids: Sequence[int], accept_pruned: bool = False

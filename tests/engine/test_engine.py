@@ -131,7 +131,7 @@ async def test_a_grammar_that_does_not_parse_fails_that_request_only(
     "sampling",
     [
         SamplingParams(repeat_penalty=1.3, penalty_last_n=2**31 - 1),
-        SamplingParams(repeat_penalty=1e-30, penalty_last_n=0),
+        SamplingParams(repeat_penalty=1e-6, penalty_last_n=0),
         SamplingParams(presence_penalty=2, frequency_penalty=2),
         SamplingParams(logit_bias=((5, 1e308), (6, -1e308))),
         SamplingParams(temperature=1e30, top_k=1, top_p=0, min_p=1, typical_p=0.01),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,53 +65,46 @@ def test_it_is_all_one_in_how_many_pieces_tokens_come(
     assert (whole.n_thought, whole.inside) == (pieces.n_thought, pieces.inside)
 
 
+def dues(thought: ThoughtMeter, tokens: Iterable[int]) -> list[bool]:
+    """Whether a thought must be closed, before each of the tokens and after the last."""
+    found = [thought.due]
+    for token in tokens:
+        thought.feed([token])
+        found.append(thought.due)
+    return found
+
+
 @pytest.mark.parametrize("budget", [0, 1, 7])
 def test_a_thought_is_due_exactly_at_its_budget(budget: int) -> None:
     thought = meter(budget)
-    assert not thought.due
-    thought.feed(START)
-    for _ in range(budget):
-        assert not thought.due
-        thought.feed([7])
-    assert thought.due
-    thought.feed(thought.closing)
-    assert not thought.due
+    assert dues(thought, START)[:-1] == [False] * len(START)
+    assert dues(thought, [7] * budget) == [False] * budget + [True]
+    assert dues(thought, thought.closing)[-1] is False
     assert not thought.inside
 
 
 def test_a_prompt_that_ends_in_a_thought_has_begun_it() -> None:
-    thought = meter(2, begun=True)
-    thought.feed([7])
-    assert not thought.due
-    thought.feed([7])
-    assert thought.due
+    assert dues(meter(2, begun=True), [7, 7]) == [False, False, True]
 
 
 def test_a_thought_that_ends_by_itself_is_not_due_and_leaves_the_rest_to_the_next() -> None:
     thought = meter(5)
-    thought.feed([*START, 7, 7, *END, 7, 7, 7, 7])
-    assert not thought.due
+    assert not any(dues(thought, [*START, 7, 7, *END, 7, 7, 7, 7, *START]))
     assert thought.n_thought == 2
-    thought.feed([*START, 7, 7])
-    assert not thought.due
-    thought.feed([7])
-    assert thought.due
+    assert dues(thought, [7, 7, 7]) == [False, False, False, True]
 
 
 def test_without_a_budget_a_thought_is_due_only_when_it_is_told_to_stop() -> None:
     thought = meter(None)
-    assert not thought.stop()
-    thought.feed([*START, *[7] * 1000])
-    assert not thought.due
+    assert not any(dues(thought, [*START, *[7] * 1000]))
     assert thought.stop()
-    assert thought.due
+    assert dues(thought, [7]) == [True, True]
 
 
 def test_told_to_stop_before_it_thinks_it_may_still_think() -> None:
     thought = meter(None)
     assert not thought.stop()
-    thought.feed([*START, 7])
-    assert not thought.due
+    assert not any(dues(thought, [*START, 7]))
 
 
 # with a real model, which begins its answer inside a thought

@@ -47,7 +47,7 @@ def vocab(smollm2_path: Path) -> Vocab:
 
 @pytest.fixture(scope="module")
 def bench(smollm2_path: Path) -> Iterator[Bench]:
-    with bench_of(smollm2_path, drafts_never_pay(), n_ctx=1024) as bench:
+    with bench_of(smollm2_path, drafts_never_pay(), n_ctx=256) as bench:
         yield bench
 
 

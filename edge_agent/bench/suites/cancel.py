@@ -6,6 +6,7 @@ import asyncio
 import random
 import statistics
 import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from edge_agent.bench.report import Target
@@ -52,7 +53,7 @@ async def _probe(subject: Subject) -> float:
 async def _cancelled(rig: Rig, subject: Subject, after: float, usual: float) -> float:
     stream = Stream()
     async with aclosing(subject.follow(Ask(subject.new(rig.sizes.long), 1), stream)) as pieces:
-        waiting = asyncio.ensure_future(anext(pieces, None))
+        waiting = asyncio.ensure_future(_first(pieces))
         await asyncio.sleep(after)
         began = time.perf_counter()
         waiting.cancel()
@@ -62,6 +63,11 @@ async def _cancelled(rig: Rig, subject: Subject, after: float, usual: float) -> 
     else:
         await _probe(subject)
     return max(0.0, time.perf_counter() - began - usual)
+
+
+async def _first(pieces: AsyncIterator[Stream]) -> None:
+    async for _ in pieces:
+        return
 
 
 SOON = Target("s", 0.25, "at most")

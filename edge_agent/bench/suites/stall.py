@@ -50,12 +50,22 @@ def frontier_of(costs: Sequence[StepCost]) -> list[Point]:
     return sorted((max(c.seconds), c.n_prompt / statistics.mean(c.seconds)) for c in costs)
 
 
-def speed_at(frontier: Sequence[Point], gap: float) -> float:
-    """Prompt tokens per second that a longest gap allows, linear between the points."""
+def reached(frontier: Sequence[Point], gap: float, speed: float) -> float:
+    """`speed` over what a longest gap allows, linear between the points.
+
+    A gap longer than that of the largest step buys nothing: the figure shrinks by as much.
+    """
+    last_gap, last_speed = frontier[-1]
+    if gap > last_gap:
+        return speed / last_speed * last_gap / gap
+    return speed / max(1e-9, _allowed(frontier, gap))
+
+
+def _allowed(frontier: Sequence[Point], gap: float) -> float:
     for (gap_a, speed_a), (gap_b, speed_b) in pairwise(frontier):
         if gap <= gap_b:
-            share = max(0.0, gap - gap_a) / (gap_b - gap_a)
-            return max(1e-9, speed_a + share * (speed_b - speed_a))
+            share = max(0.0, gap - gap_a) / max(1e-9, gap_b - gap_a)
+            return speed_a + share * (speed_b - speed_a)
     return frontier[-1][1]
 
 
@@ -79,7 +89,7 @@ async def _disturbed(rig: Rig, subject: Subject, frontier: Sequence[Point]) -> S
             raise Lacking("does not write a stream while it reads another prompt")
     speed, worst = long.computed_of(rig.sizes.long) / long.to_first, percentile(gaps, 99)
     return {
-        "speed over the frontier's at its p99 gap": [speed / speed_at(frontier, worst)],
+        "speed over the frontier's at its p99 gap": [reached(frontier, worst, speed)],
         "p99 gap / normal gap": [worst / normal],
         "longest gap / normal gap": [max(gaps) / normal],
         "p99 gap": [worst],
