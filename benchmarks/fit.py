@@ -23,6 +23,7 @@ from edge_agent.catalog.gguf import read_gguf
 from edge_agent.cli.shapes import shape_of
 from edge_agent.engine.fit import engine_bytes
 from edge_agent.engine.llama import KV_TYPES
+from edge_agent.engine.pages import give_back
 from edge_agent.engine.shape import MAX_DRAFT, KvType, Layout, estimate, n_slots
 
 MIB = 1 << 20
@@ -52,6 +53,8 @@ def measure(path: str, layout: Layout) -> dict[str, float]:
     params.kv_unified = True
     context = lib.llama_init_from_model(model, params)
     ids = (ctypes.c_int32 * layout.n_batch)(*range(300, 300 + layout.n_batch))
+    lib.llama_decode(context, lib.llama_batch_get_one(ids, layout.n_batch))
+    give_back(path)  # as the engine does, then touch again what a step needs of the file
     lib.llama_decode(context, lib.llama_batch_get_one(ids, layout.n_batch))
     sizes = dict.fromkeys(PARTS, 0.0)
     for where, what, size in LINE.findall("".join(lines)):

@@ -332,9 +332,10 @@ async def _rolled_back(scene: Scene, ids: tuple[int, ...], length: int) -> Edite
 
 async def _parked(scene: Scene, ids: tuple[int, ...]) -> Edited:
     name = f"parked-{scene.draw.random()}"
-    await scene.engine.edit(Park(name, ids))
+    parked = await scene.engine.edit(Park(name, ids))
     await asyncio.sleep(scene.draw.random() * 0.2)
-    return await scene.engine.edit(Resume(name))
+    # where others took the cells first there was nothing to park, and there is no such name
+    return await scene.engine.edit(Resume(name)) if parked.held else parked
 
 
 DISTURBANCES: dict[str, tuple[Disturb, int]] = {

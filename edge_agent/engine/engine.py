@@ -18,6 +18,7 @@ from edge_agent.engine.fingerprint import model_key
 from edge_agent.engine.grammars import Grammars
 from edge_agent.engine.llama import Llama, Span
 from edge_agent.engine.pace import Pace
+from edge_agent.engine.pages import give_back
 from edge_agent.engine.params import (
     Edit,
     Edited,
@@ -98,6 +99,8 @@ class Engine:
             self._llama.decode([Span(0, 0, [0] * n, output=1)])
             self._llama.truncate(0, 0)
             self._pace.saw(n, Sequence.now() - began)
+        if self._spec.use_extra_bufts and not self._spec.n_gpu_layers:
+            give_back(self._spec.path)
 
     # requests
 

@@ -113,13 +113,12 @@ def layout_for(case: Case, n_ctx: int) -> Layout | None:
 def layouts(case: Case, n_ctx: int) -> Iterator[Layout]:
     """All ways to hold so much context, from the fastest to the smallest."""
     for gpu_layers in _gpu_layers(case):
-        for kv_type, repack, n_batch in _concessions(case, bool(gpu_layers)):
+        for kv_type, n_batch in _concessions(case, bool(gpu_layers)):
             yield Layout(
                 n_ctx=n_ctx,
                 n_batch=min(n_batch, n_ctx),
                 n_parallel=case.wishes.parallel or DEFAULT_PARALLEL,
                 kv_type=kv_type,
-                repack=repack,
                 gpu_layers=gpu_layers,
             )
 
@@ -136,19 +135,17 @@ def _gpu_layers(case: Case) -> Iterator[int]:
         yield n_all if wish == ALL_LAYERS else min(wish, n_all)
 
 
-def _concessions(case: Case, on_gpu: bool) -> Iterator[tuple[KvType, bool, int]]:
-    """What is given up, one after another: repacked weights, f16 cells, large batches.
+def _concessions(case: Case, on_gpu: bool) -> Iterator[tuple[KvType, int]]:
+    """What is given up, one after another: f16 cells, large batches.
 
-    Measured on x86: without repacked weights the 1.5B decodes a quarter slower and prefills a third
-    faster; with q8_0 cells the 135M and the 0.5B prefill a third slower.
+    Measured on x86: with q8_0 cells the 135M and the 0.5B prefill a third slower.
     """
     usual, small = (GPU_BATCH, DEFAULT_BATCH) if on_gpu else (DEFAULT_BATCH, SMALL_BATCH)
     types = [t for t in _kv_types(case.wishes.kv_type) if case.shape.allows(t)]
     for kv_type in types:
-        for repack in (True, False):
-            yield kv_type, repack, case.wishes.batch_size or usual
+        yield kv_type, case.wishes.batch_size or usual
     if types and not case.wishes.batch_size:
-        yield types[-1], False, small
+        yield types[-1], small
 
 
 def _kv_types(wish: Literal["auto", "f16", "q8_0"]) -> tuple[KvType, ...]:

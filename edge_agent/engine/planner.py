@@ -108,9 +108,6 @@ def _given_up(case: Case, layout: Layout) -> Iterator[str]:
         yield f"no more context than that fits (usual are {usual_ctx(case.shape)} tokens)"
     if wishes.kv_type == "auto" and layout.kv_type == "q8_0":
         yield f"f16 cells would need {_lacking(case, replace(layout, kv_type='f16'))} more"
-    if not layout.repack and case.estimate(replace(layout, repack=True)).host.repacked:
-        lacking = _lacking(case, replace(layout, repack=True))
-        yield f"weights are not repacked for this CPU (slower decode), for lack of {lacking}"
     if layout.n_batch == SMALL_BATCH and not wishes.batch_size:
         yield "small batches, to save memory"
     if wishes.n_gpu_layers == AUTO_LAYERS and 0 < layout.gpu_layers <= len(case.shape.layers):

@@ -6,6 +6,7 @@ from collections.abc import Sequence as List
 from dataclasses import dataclass
 
 from edge_agent.engine.cache import PrefixCache
+from edge_agent.engine.cells import common_prefix
 from edge_agent.engine.pace import Pace
 from edge_agent.engine.sequence import NO_SLOT, Sequence
 from edge_agent.errors import EngineBusy
@@ -17,6 +18,7 @@ READER_GAP_S = {0: 0.6, 1: 0.3}
 # so that fewer cost nearly as much (1.5B on 2 cores: 8 tokens 3.2 single steps, 16 tokens 4.1).
 LEAST_CHUNK = 16
 MAX_WAITING = 256
+WORTH_WAITING = 16  # tokens that another is computing: fewer are sooner computed once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Scheduler:
     no more of a prompt than keeps it short; when nobody does, all that the batch holds. When cells
     run out: parked prefixes are evicted, then the sequence last in line is sent back to wait (its
     tokens are kept, and its cells as long as nobody needs them), then the batch shrinks. An
-    interactive sequence that finds all places taken gets that of a background one. No sequence is
+    interactive sequence that finds all places taken gets that of a background one. A prompt whose
+    beginning another one is just computing waits for it. No sequence is
     failed because another is large, and none waits for ever: each has a place in one line
     (`Sequence.due`), and whoever is first in it is never sent back.
     """
@@ -117,8 +120,9 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Move waiting sequences into slots, the first in line first."""
-        while self.waiting:
-            sequence = min(self.waiting, key=lambda s: (s.due, s.index))
+        for sequence in sorted(self.waiting, key=lambda s: (s.due, s.index)):
+            if self._is_being_computed(sequence):
+                continue
             while not self._may_start(sequence):
                 if not self._give_place(sequence):
                     return
@@ -126,6 +130,20 @@ class Scheduler:
             if held is None:
                 return
             self._start(sequence, *held)
+
+    def _is_being_computed(self, sequence: Sequence) -> bool:
+        """Whether a running prompt will soon hold more of this one's prefix than there is now."""
+        prompt = sequence.prompt
+        known = -1
+        for other in self.running:
+            if other.is_decoding or other.computed >= other.n_prompt:
+                continue
+            common = common_prefix(other.prompt, prompt)
+            if common > other.computed + WORTH_WAITING:
+                known = known if known >= 0 else self._cache.longest(prompt)[1]
+                if common > known + WORTH_WAITING:
+                    return True
+        return False
 
     def _may_start(self, sequence: Sequence) -> bool:
         if not self.running:

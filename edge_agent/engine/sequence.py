@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
+from edge_agent.engine.cells import NO_IDS, Ids
 from edge_agent.engine.constraint import Constraint
 from edge_agent.engine.draft import Drafter
 from edge_agent.engine.params import GenerateParams, TokenLogprobs, Tokens, Usage
@@ -42,6 +45,7 @@ class Sequence:
     slot: int = NO_SLOT
     computed: int = 0
     n_prompt: int = 0
+    prompt: Ids = field(default_factory=NO_IDS.copy)
     n_cached: int = 0
     n_forced: int = 0
     n_drafted: int = 0
@@ -55,6 +59,7 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
+        self.prompt = np.asarray(self.tokens, np.int32)
 
     @property
     def n_pending(self) -> int:

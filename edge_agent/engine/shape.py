@@ -112,7 +112,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Bytes in one kind of memory, by what they are for."""
+    """Bytes in one kind of memory, by what they are for.
+
+    A repacked matrix takes the place of its original: the file's page is given back (`pages.py`),
+    and where it cannot be the system drops it when memory is short.
+    """
 
     weights: int = 0
     repacked: int = 0
@@ -123,7 +127,7 @@ class Parts:
 
     @property
     def total(self) -> int:
-        return self.weights + self.repacked + self.kv + self.compute + self.outputs + self.adapters
+        return self.weights + self.kv + self.compute + self.outputs + self.adapters
 
 
 @dataclass(frozen=True, slots=True)

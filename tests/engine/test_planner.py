@@ -54,11 +54,10 @@ def test_plenty_of_memory_gives_nothing_up() -> None:
     assert "\n" not in planned.reason and ";" not in planned.reason
 
 
-def test_repacked_weights_go_before_f16_cells_and_the_line_says_so() -> None:
-    planned = plan(QWEN3_4B, machine(7), Wishes())
+def test_repacked_weights_take_the_place_of_the_originals() -> None:
+    planned = plan(QWEN3_4B, machine(6.5), Wishes())
     assert (planned.spec.n_ctx, planned.spec.kv_type) == (16_384, "f16")
-    assert not planned.spec.use_extra_bufts
-    assert "not repacked" in planned.reason
+    assert planned.spec.use_extra_bufts
 
 
 def test_q8_0_holds_the_usual_window_where_f16_cannot() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.engine.scheduler import LEAST_CHUNK, READER_GAP_S
-from edge_agent.engine.sequence import PATIENCE_S
+from edge_agent.engine.scheduler import LEAST_CHUNK, READER_GAP_S, WORTH_WAITING
+from edge_agent.engine.sequence import PATIENCE_S, Sequence
 from edge_agent.errors import EngineBusy
 
 from .fakes import TOKENS_PER_S, Rig, ScriptedPace
@@ -376,3 +376,40 @@ def test_background_work_that_waits_starts_when_the_interactive_is_done() -> Non
     rig.scheduler.remove(chatting)
     rig.step()
     assert rig.scheduler.running == [background]
+
+
+def test_a_prefix_that_another_is_computing_is_computed_once() -> None:
+    rig = Rig(n_batch=100)
+    shared = list(range(1000, 1300))
+    first = rig.add_tokens([*shared, 1])
+    second = rig.add_tokens([*shared, 2])
+    other = rig.add(50)
+    computed: dict[Sequence, int] = {first: 0, second: 0, other: 0}
+    while not all(s.is_decoding for s in computed):
+        for sequence, n_tokens in rig.plan().items():
+            computed[sequence] += n_tokens
+    assert computed[second] <= WORTH_WAITING + 2
+    assert second.n_cached >= len(shared) - WORTH_WAITING
+    assert first.n_cached == other.n_cached == 0
+
+
+def test_who_waits_for_a_prefix_lets_others_pass() -> None:
+    rig = Rig(n_batch=100)
+    shared = list(range(1000, 1300))
+    rig.add_tokens([*shared, 1])
+    waiting = rig.add_tokens([*shared, 2])
+    other = rig.add(50)
+    rig.step()
+    assert waiting in rig.scheduler.waiting
+    assert other in rig.scheduler.running
+
+
+def test_who_waits_for_a_prefix_goes_on_when_the_other_is_gone() -> None:
+    rig = Rig(n_batch=100)
+    shared = list(range(1000, 1300))
+    first = rig.add_tokens([*shared, 1])
+    second = rig.add_tokens([*shared, 2])
+    rig.step()
+    rig.scheduler.remove(first)
+    assert rig.plan() == {second: 100}
+    assert second.n_cached == 100

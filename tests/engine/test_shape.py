@@ -75,7 +75,7 @@ async def test_the_engine_process_takes_what_was_foreseen(smollm2_path: Path) ->
 async def test_what_is_planned_for_a_small_machine_loads_and_answers(smollm2_path: Path) -> None:
     shape = shape_of(read_gguf(smollm2_path))
     spec = plan(shape, Machine(650 * MIB, 1), Wishes()).spec
-    assert (spec.n_ctx, spec.kv_type, spec.use_extra_bufts) == (8192, "q8_0", False)
+    assert (spec.n_ctx, spec.kv_type) == (8192, "q8_0")
     engine = EngineClient(spec, lambda line: None)
     try:
         await engine.start()

@@ -146,6 +146,18 @@ def test_each_continuation_has_its_own_logprobs(
         assert matches(written, raw(smollm2_path, prompt, written.ids), within=0.4)
 
 
+def test_a_grammar_of_one_continuation_does_not_reach_the_logprobs_of_the_next(
+    bench: Bench, smollm2_path: Path, prompt: list[int]
+) -> None:
+    sampling = SamplingParams(temperature=1, top_k=40, seed=1)
+    several = bench.continuations(
+        prompt, 3, n=3, n_logprobs=5, sampling=sampling, grammar="start: /[xyz]{9}/"
+    )
+    (expected,) = raw(smollm2_path, prompt, several[0].ids[:1])
+    for written in several:
+        assert written.logprobs[0].top[0][1] == pytest.approx(max(expected), abs=0.3)
+
+
 def test_a_closing_thought_has_logprobs_too(bench: Bench, vocab: Vocab, prompt: list[int]) -> None:
     end = tuple(vocab.encode("</think>"))
     limit = ThoughtLimit(3, (1,), end, end, begun=True)
