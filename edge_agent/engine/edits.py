@@ -7,7 +7,7 @@ import numpy as np
 from edge_agent.engine.cache import PrefixCache
 from edge_agent.engine.cells import Ids, Slot
 from edge_agent.engine.params import Edit, Edited, Park, Prune, Resume, Rollback
-from edge_agent.engine.vault import Vault
+from edge_agent.engine.vault import NO_STATE, Vault
 from edge_agent.errors import NotFound, RequestError
 
 NOTHING = Edited(0, 0)
@@ -58,7 +58,7 @@ class Editor:
         found, n = self._cache.longest(_array(edit.ids))
         slot = self._own(found, n) if n else None
         if slot is None:
-            self._vault.forget(edit.name)
+            self._vault.park(edit.name, _array(edit.ids), NO_STATE)
             return NOTHING
         self._vault.park(edit.name, slot.ids, self._cache.save(slot.index))
         self._cache.clear(slot.index)

@@ -13,8 +13,8 @@ from edge_agent.errors import EngineBusy
 
 from .fakes import Rig
 
-N_CELLS = 80
-N_BATCH = 16
+N_CELLS = 300
+N_BATCH = 32
 N_PARALLEL = 3
 
 
@@ -27,8 +27,8 @@ class Arrivals(RuleBasedStateMachine):
         self.wanted: dict[Sequence, int] = {}
 
     @rule(
-        n_shared=st.integers(0, 40),
-        n_own=st.integers(1, 30),
+        n_shared=st.sampled_from([0, 20, 100, 150]),
+        n_own=st.integers(1, 100),
         n_wanted=st.integers(1, 25),
         priority=st.integers(0, 1),
     )
@@ -95,7 +95,7 @@ class Arrivals(RuleBasedStateMachine):
         self.collect()
 
     @precondition(lambda self: self.rig.scheduler.running)
-    @rule(data=st.data(), length=st.integers(1, 20))
+    @rule(data=st.data(), length=st.integers(1, 75))
     def pin(self, data: st.DataObject, length: int) -> None:
         sequence = data.draw(st.sampled_from(self.rig.scheduler.running))
         self.rig.cache.pin(sequence.slot, min(length, sequence.computed))

@@ -25,7 +25,10 @@ N_SLOTS, N_CELLS = 5, 300
 class Books(RuleBasedStateMachine):
     """Whatever happens, the record, the memory and the count of cells agree."""
 
-    @initialize(can_shift=st.booleans(), kept=st.sampled_from([0, 3000, 1 << 20]))
+    @initialize(
+        can_shift=st.sampled_from([True, True, True, False]),
+        kept=st.sampled_from([0, 3000, 1 << 20]),
+    )
     def begin(self, can_shift: bool, kept: int) -> None:
         self.memory = FakeMemory(N_CELLS, can_shift=can_shift)
         self.vault = Vault(kept, None)
@@ -35,8 +38,14 @@ class Books(RuleBasedStateMachine):
         self.busy: dict[int, list[int]] = {}
         self.pins: dict[int, list[int]] = {}
 
-    @rule(tokens=prompts, accept_pruned=st.booleans())
-    def start(self, tokens: list[int], accept_pruned: bool) -> None:
+    @rule(
+        tokens=prompts,
+        accept_pruned=st.booleans(),
+        ends=st.sampled_from([True, True, True, False]),
+        seconds=st.floats(0, 50),
+    )
+    def start(self, tokens: list[int], accept_pruned: bool, ends: bool, seconds: float) -> None:
+        self.clock.now_s += seconds
         held = self.cache.acquire(tokens, accept_pruned)
         if held is None:
             assert len(self.busy) + len(self.cache.pinned) == N_SLOTS
@@ -47,6 +56,12 @@ class Books(RuleBasedStateMachine):
         assert accept_pruned or self.memory.n_exact(slot) == shared
         self.busy[slot] = tokens[:shared]
         self.grow(slot, tokens[shared:])
+        if ends:
+            self.end(slot)
+
+    def end(self, slot: int) -> None:
+        del self.busy[slot]
+        self.cache.park(slot)
 
     def grow(self, slot: int, more: list[int]) -> None:
         if self.cache.make_room(len(more)):
@@ -59,9 +74,10 @@ class Books(RuleBasedStateMachine):
 
     def draw_known(self, data: st.DataObject) -> tuple[int, ...]:
         """The beginning of what some slot holds, and sometimes more."""
-        slot = data.draw(st.integers(0, N_SLOTS - 1))
-        ids = self.cache.ids(slot).tolist()
-        return tuple(ids[: data.draw(st.integers(0, len(ids)))] + data.draw(prompts)[:3])
+        held = [self.cache.ids(i).tolist() for i in range(N_SLOTS) if self.cache.lengths[i]]
+        ids = data.draw(st.sampled_from(held or [[1, 2]]))
+        n = data.draw(st.one_of(st.just(len(ids)), st.integers(0, len(ids))))
+        return tuple(ids[:n] + data.draw(st.lists(st.integers(0, 2), max_size=2)))
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data(), more=prompts)
@@ -71,9 +87,7 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.busy)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
-        slot = self.draw_busy(data)
-        del self.busy[slot]
-        self.cache.park(slot)
+        self.end(self.draw_busy(data))
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data(), keep=st.integers(0, 100))
@@ -111,10 +125,6 @@ class Books(RuleBasedStateMachine):
         possible = self.cache.n_available
         assert self.cache.make_room(n) == (n <= possible)
 
-    @rule(seconds=st.floats(0, 100))
-    def time_passes(self, seconds: float) -> None:
-        self.clock.now_s += seconds
-
     # what the agent asks for
 
     @rule(data=st.data())
@@ -128,8 +138,8 @@ class Books(RuleBasedStateMachine):
     @rule(data=st.data())
     def prune(self, data: st.DataObject) -> None:
         ids = self.draw_known(data)
-        stop = data.draw(st.integers(0, len(ids)))
-        start = data.draw(st.integers(0, stop))
+        start = data.draw(st.integers(0, len(ids)))
+        stop = min(start + data.draw(st.integers(0, 40)), len(ids))
         left = self.editor.edit(Prune(ids, start, stop))
         assert left.exact <= left.held
         assert self.held_of(ids[:start] + ids[stop:]) >= left.held
@@ -180,4 +190,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks: Callable[[], object] = Books.TestCase
-Books.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Books.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
