@@ -19,6 +19,7 @@ from .fakes import Clock, FakeMemory
 
 runs = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 50)), min_size=1, max_size=4)
 prompts = runs.map(lambda pairs: [token for token, n in pairs for _ in range(n)])
+mostly = st.sampled_from([True, True, True, False])
 N_SLOTS, N_CELLS = 5, 300
 
 
@@ -26,7 +27,7 @@ class Books(RuleBasedStateMachine):
     """Whatever happens, the record, the memory and the count of cells agree."""
 
     @initialize(
-        can_shift=st.sampled_from([True, True, True, False]),
+        can_shift=mostly,
         kept=st.sampled_from([0, 3000, 1 << 20]),
     )
     def begin(self, can_shift: bool, kept: int) -> None:
@@ -38,12 +39,7 @@ class Books(RuleBasedStateMachine):
         self.busy: dict[int, list[int]] = {}
         self.pins: dict[int, list[int]] = {}
 
-    @rule(
-        tokens=prompts,
-        accept_pruned=st.booleans(),
-        ends=st.sampled_from([True, True, True, False]),
-        seconds=st.floats(0, 50),
-    )
+    @rule(tokens=prompts, accept_pruned=st.booleans(), ends=mostly, seconds=st.floats(0, 50))
     def start(self, tokens: list[int], accept_pruned: bool, ends: bool, seconds: float) -> None:
         self.clock.now_s += seconds
         held = self.cache.acquire(tokens, accept_pruned)
@@ -58,6 +54,12 @@ class Books(RuleBasedStateMachine):
         self.grow(slot, tokens[shared:])
         if ends:
             self.end(slot)
+
+    @rule(data=st.data(), accept_pruned=st.booleans(), ends=mostly)
+    def start_from_what_is_known(
+        self, data: st.DataObject, accept_pruned: bool, ends: bool
+    ) -> None:
+        self.start([*self.draw_known(data), 1], accept_pruned, ends, 1.0)
 
     def end(self, slot: int) -> None:
         del self.busy[slot]
@@ -97,8 +99,8 @@ class Books(RuleBasedStateMachine):
         assert self.cache.truncate(slot, keep) == len(self.busy[slot])
 
     @precondition(lambda self: self.busy)
-    @rule(data=st.data())
-    def fork(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), ends=mostly)
+    def fork(self, data: st.DataObject, ends: bool) -> None:
         slot = self.draw_busy(data)
         length = data.draw(st.integers(0, len(self.busy[slot])))
         free = self.cache.n_free
@@ -107,6 +109,8 @@ class Books(RuleBasedStateMachine):
             assert fork not in self.busy
             assert self.cache.n_free >= free
             self.busy[fork] = self.busy[slot][:length]
+            if ends:
+                self.end(slot)
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data(), length=st.integers(1, 80))

@@ -11,7 +11,7 @@ from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.params import Finished, SamplingParams
 from edge_agent.errors import GrammarError, RequestError
 
-from .fakes import drafts_never_pay
+from .fakes import Rig, drafts_never_pay
 from .live import Bench, Written, bench_of, chat
 
 # llguidance reads a vocabulary through an old name
@@ -175,3 +175,53 @@ def test_continuations_that_fill_the_window_give_way_one_to_another(
         several = small.continuations(long, 40, n=3, sampling=WARM, ignore_eos=True)
         assert [len(written.ids) for written in several] == [40] * 3
         assert [written.finished.reason for written in several] == ["length"] * 3
+
+
+# by the scheduler alone
+
+
+def test_a_fork_runs_at_once_and_its_prompt_is_not_computed_again() -> None:
+    rig = Rig()
+    parent = rig.add(20)
+    rig.step()
+    free = rig.cache.n_free
+    child, forked = rig.fork(parent, 1)
+    assert forked
+    assert (child.computed, child.n_cached) == (20, 20)
+    assert rig.cache.n_free == rig.memory.n_free == free
+    assert rig.plan() == {parent: 1, child: 1}
+
+
+def test_a_fork_for_which_there_is_no_place_waits_and_runs_later() -> None:
+    rig = Rig(n_parallel=2)
+    parent, other = rig.add(20), rig.add(5)
+    rig.step()
+    child, forked = rig.fork(parent, 1)
+    assert not forked
+    assert rig.scheduler.waiting == [child]
+    rig.scheduler.remove(other)
+    plan = rig.plan()
+    assert plan[child] == 1  # of its prompt, for the logits: the rest was shared
+    assert (child.n_cached, child.n_generated) == (19, 1)
+
+
+def test_a_fork_takes_no_place_beyond_those_there_are() -> None:
+    rig = Rig(n_parallel=3)
+    parent = rig.add(20)
+    rig.step()
+    forked = [rig.fork(parent, index)[1] for index in range(1, 4)]
+    assert forked == [True, True, False]
+
+
+def test_of_siblings_the_last_gives_way_first_and_the_first_comes_back_first() -> None:
+    rig = Rig(n_parallel=3)
+    parent = rig.add(20)
+    rig.step()
+    first, _ = rig.fork(parent, 1)
+    second, _ = rig.fork(parent, 2)
+    assert rig.scheduler.last_in_line is second
+    rig.scheduler.preempt(second)
+    assert rig.scheduler.last_in_line is first
+    rig.scheduler.preempt(first)
+    rig.scheduler.plan()
+    assert rig.scheduler.running == [parent, first, second]

@@ -277,7 +277,8 @@ def test_a_span_that_is_none_is_refused(desk: Desk, edit: Edit) -> None:
 def test_what_is_not_cached_is_edited_into_nothing(desk: Desk) -> None:
     for edit in (Rollback((1, 2), 1), Prune((1, 2), 0, 1), Park("a", (1, 2))):
         assert desk.editor.edit(edit) == Edited(0, 0)
-    with pytest.raises(NotFound):
+    assert desk.editor.edit(Resume("a")) == Edited(0, 0)  # known, and all to be computed
+    with pytest.raises(NotFound, match="'a'"):
         desk.editor.edit(Resume("a"))
 
 

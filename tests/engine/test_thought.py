@@ -222,12 +222,8 @@ def test_a_thought_told_to_stop_before_it_was_forked_is_stopped_in_every_continu
         assert tuple(written.ids[: len(limit.closing)]) == limit.closing
 
 
-ANSWER = (
-    'start: THOUGHT "</think>" answer\n'
-    "THOUGHT: /[^<]*/\n"
-    'answer: %json {"type": "object", "properties": {"sea": {"type": "boolean"}}, '
-    '"required": ["sea"], "additionalProperties": false}\n'
-)
+ANSWER = 'start: THOUGHT "</think>{\\"is the sea blue\\": " BOOL "}"\n'
+ANSWER += 'THOUGHT: /[^<]*/\nBOOL: "true" | "false"\n'
 
 
 @pytest.mark.parametrize("budget", [0, 4, 11])
@@ -240,7 +236,8 @@ def test_a_grammar_that_begins_after_the_thought_is_satisfied(
     assert tuple(written.ids[budget : budget + len(limit.closing)]) == limit.closing
     thought, answer = text_of(vocab, written.ids).split("</think>")
     assert thought.endswith("That will do.")
-    assert isinstance(json.loads(answer)["sea"], bool)
+    assert isinstance(json.loads(answer)["is the sea blue"], bool)
+    assert written.finished.usage.forced_tokens > len(limit.closing)
 
 
 def test_a_closing_that_the_grammar_does_not_allow_fails_that_request_only(
