@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from edge_agent.chat.vocab import Vocab
-from edge_agent.engine.llama import Llama, Span
+from edge_agent.engine.core.llama import Llama, Span
 from edge_agent.engine.params import LoadSpec, SamplingParams
 
 PROMPTS = (

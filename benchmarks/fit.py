@@ -21,10 +21,10 @@ from llama_cpp import llama_cpp as lib
 
 from edge_agent.catalog.gguf import read_gguf
 from edge_agent.cli.shapes import shape_of
-from edge_agent.engine.fit import engine_bytes
-from edge_agent.engine.llama import KV_TYPES
-from edge_agent.engine.pages import give_back
-from edge_agent.engine.shape import MAX_DRAFT, KvType, Layout, estimate, n_slots
+from edge_agent.engine.core.llama import KV_TYPES
+from edge_agent.engine.core.pages import give_back
+from edge_agent.engine.fit.layouts import engine_bytes
+from edge_agent.engine.fit.shape import MAX_DRAFT, KvType, Layout, estimate, n_slots
 
 MIB = 1 << 20
 CASES = [(2048, 128), (2048, 512), (8192, 512), (16_384, 512)]

@@ -42,15 +42,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Where a foreign library may be imported: a module, or a package ending in a dot.
 HOMES: dict[str, tuple[str, ...]] = {
     "llama_cpp": (
-        "engine.llama",
-        "engine.sampler",
-        "engine.gpus",
-        "engine.adapters",
+        "engine.core.llama",
+        "engine.core.sampler",
+        "engine.fit.gpus",
+        "engine.core.adapters",
         "chat.vocab",
         "bench.bare",
         "quantize.",
     ),
-    "llguidance": ("engine.constraint",),
+    "llguidance": ("engine.core.constraint",),
     "jinja2": ("chat.template",),
     "tiktoken": ("chat.vocab", "chat.bpe"),
     "httpx": ("tools.web", "bench.http", "chat.remote."),
@@ -69,7 +69,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli.",),
     "rich": ("cli.",),
     "platformdirs": ("config",),
-    "psutil": ("engine.machine",),
+    "psutil": ("engine.fit.machine",),
     "pydantic_settings": ("config",),
     "requests": (),
     "openai": (),
@@ -214,7 +214,7 @@ def test_each_foreign_library_has_one_home() -> None:
     ("module", "line"),
     [
         ("store.runs", "from edge_agent.agent.records import Run"),
-        ("engine.llama", "import edge_agent.chat.vocab"),
+        ("engine.core.llama", "import edge_agent.chat.vocab"),
         ("agent.loop", "from edge_agent.engine.client import Engine"),
         ("tools.web", "from edge_agent.catalog.card import Card"),
         ("quantize.gguf", "from edge_agent.catalog.gguf import read_gguf"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_agent.engine.llama import BINDING_VERSION
+from edge_agent.engine.core.llama import BINDING_VERSION
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PROC = Path("/proc")

@@ -24,7 +24,7 @@ from edge_agent.chat.formats import (
 from edge_agent.chat.gbnf import TokenId, parse
 from edge_agent.chat.lexemes import to_lark
 from edge_agent.chat.messages import ChatRequest, Grammar, NamedTool, ToolSpec
-from edge_agent.engine.constraint import (
+from edge_agent.engine.core.constraint import (
     MAX_REFERENCES,
     check_grammar,
     check_size,

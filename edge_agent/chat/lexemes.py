@@ -16,7 +16,7 @@ from operator import or_
 
 from edge_agent.chat.gbnf import Alt, Chars, Node, Ref, Repeat, Seq, Text, Token, names_in, parts_of
 from edge_agent.chat.spell import Speller, Spelling
-from edge_agent.engine.constraint import check_size
+from edge_agent.engine.core.constraint import check_size
 
 MAX_LEXEMES = 500  # beyond, all are taken apart unseen
 

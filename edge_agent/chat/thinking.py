@@ -9,8 +9,8 @@ from edge_agent.chat.formats import THINK_CLOSE, THINK_OPEN, Format
 from edge_agent.chat.messages import ChatRequest
 from edge_agent.chat.prompt import Rendered
 from edge_agent.chat.vocab import Vocabulary
+from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.params import ThoughtLimit
-from edge_agent.engine.thought import ThoughtMeter
 
 
 def settled(request: ChatRequest) -> ChatRequest:

@@ -14,10 +14,10 @@ from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
 from edge_agent.cli.shapes import shape_of
 from edge_agent.config import Settings
-from edge_agent.engine.fit import Wishes
-from edge_agent.engine.machine import Machine, available_bytes
+from edge_agent.engine.fit.layouts import Wishes
+from edge_agent.engine.fit.machine import Machine, available_bytes
+from edge_agent.engine.fit.planner import Plan, plan
 from edge_agent.engine.params import Adapter
-from edge_agent.engine.planner import Plan, plan
 from edge_agent.errors import ModelLoadError
 
 MIB = 1 << 20

@@ -28,8 +28,8 @@ from edge_agent.cli.loading import plan_of
 from edge_agent.cli.options import AsJson, CtxSize, Model, Threads
 from edge_agent.cli.terminal import guarded, print_json, settings_of
 from edge_agent.config import Settings
-from edge_agent.engine.machine import Machine
-from edge_agent.engine.planner import Plan
+from edge_agent.engine.fit.machine import Machine
+from edge_agent.engine.fit.planner import Plan
 from edge_agent.errors import NotFound
 
 MIB = 1 << 20

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from edge_agent.catalog.gguf import GgufHeader, Tensor
-from edge_agent.engine.shape import Layer, ModelShape, is_repacked
+from edge_agent.engine.fit.shape import Layer, ModelShape, is_repacked
 
 BLOCK = re.compile(r"blk\.(\d+)\.")
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"

@@ -131,7 +131,8 @@ class Usage:
 class TokenLogprobs:
     """Natural logarithms of probabilities at one position, before any sampling setting or grammar.
 
-    top: (token id, logprob) of the likeliest tokens, the likeliest first.
+    top: (token id, logprob) of the likeliest tokens, the likeliest first. A token that was fed and
+    not drawn, because a grammar forced it or it closed a thought, has 0.0 and no others.
     """
 
     id: int
@@ -175,8 +176,8 @@ class Rollback:
 class Prune:
     """Remove ids[start:stop] from the cached sequence that begins with `ids`.
 
-    What follows moves down without being computed again, where the model allows; it was computed
-    while the removed span could be seen, so only requests that accept_pruned share it.
+    What follows of `ids` moves down without being computed again, where the model allows; it was
+    computed while the removed span could be seen, so only requests that accept_pruned share it.
     """
 
     ids: tuple[int, ...]
@@ -186,7 +187,10 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Move what is cached of `ids` out of the cells into memory, under a name."""
+    """Move what is cached of `ids` out of the cells into memory, under a name.
+
+    Where memory has no room for it, it stays in the cells like any other prefix.
+    """
 
     name: str
     ids: tuple[int, ...]
@@ -194,7 +198,10 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Bring what was parked under the name back into the cells; the name is free again."""
+    """Bring what was parked under the name back into the cells; the name is free again.
+
+    Where no slot or room is to be had now, nothing is held and the name stays.
+    """
 
     name: str
 

@@ -18,8 +18,8 @@ from contextlib import suppress
 from socket import socket
 from typing import Any, Protocol
 
-from edge_agent.engine.brake import Brake
-from edge_agent.engine.engine import Engine, Item
+from edge_agent.engine.core.brake import Brake
+from edge_agent.engine.core.engine import Engine, Item
 from edge_agent.engine.params import Edit, Edited, Finished, GenerateParams, LoadSpec, ModelInfo
 from edge_agent.engine.pipe import (
     Answer,

@@ -20,7 +20,7 @@ from edge_agent.chat.messages import (
     ToolChoice,
     ToolSpec,
 )
-from edge_agent.engine.constraint import Constraint
+from edge_agent.engine.core.constraint import Constraint
 from edge_agent.errors import GrammarError, RequestError
 
 from .fakes import FETCH, TOOLS, FakeVocab

@@ -15,7 +15,7 @@ from llguidance import LLTokenizer
 
 from edge_agent.chat.gbnf import parse
 from edge_agent.chat.lexemes import to_lark
-from edge_agent.engine.constraint import Constraint, check_grammar, tokenizer_of
+from edge_agent.engine.core.constraint import Constraint, check_grammar, tokenizer_of
 from edge_agent.errors import GrammarError
 
 from .native import opened_vocab

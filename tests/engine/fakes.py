@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.engine.cache import PrefixCache
-from edge_agent.engine.pace import Pace
+from edge_agent.engine.core.pace import Pace
+from edge_agent.engine.core.scheduler import Scheduler, Share
+from edge_agent.engine.core.sequence import Sequence
+from edge_agent.engine.kv.cache import PrefixCache
+from edge_agent.engine.kv.statefile import State
+from edge_agent.engine.kv.vault import Vault
 from edge_agent.engine.params import GenerateParams
-from edge_agent.engine.scheduler import Scheduler, Share
-from edge_agent.engine.sequence import Sequence
-from edge_agent.engine.statefile import State
-from edge_agent.engine.vault import Vault
 
 NO_SAMPLER: Any = None
 NOTHING_SEEN = 0

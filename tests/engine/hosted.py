@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_agent.engine.brake import Brake
 from edge_agent.engine.child import Child
 from edge_agent.engine.client import EngineClient
+from edge_agent.engine.core.brake import Brake
 from edge_agent.engine.params import (
     Edit,
     Edited,

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.chat.vocab import Vocab
-from edge_agent.engine.cache import PrefixCache
 from edge_agent.engine.client import EngineClient
-from edge_agent.engine.edits import Editor
-from edge_agent.engine.engine import Engine
-from edge_agent.engine.llama import Llama, Span
-from edge_agent.engine.pace import Pace
+from edge_agent.engine.core.engine import Engine
+from edge_agent.engine.core.llama import Llama, Span
+from edge_agent.engine.core.pace import Pace
+from edge_agent.engine.kv.cache import PrefixCache
+from edge_agent.engine.kv.edits import Editor
+from edge_agent.engine.kv.vault import Vault
 from edge_agent.engine.params import (
     Finished,
     GenerateParams,
@@ -27,7 +28,6 @@ from edge_agent.engine.params import (
     TokenLogprobs,
     Tokens,
 )
-from edge_agent.engine.vault import Vault
 from edge_agent.errors import EdgeAgentError
 
 GREEDY = SamplingParams(temperature=0)

@@ -1,0 +1,1 @@
+"""What the engine thread does: sequences, steps, tokens."""

@@ -1,0 +1,115 @@
+"""What a sequence goes on with, once the logits of its last tokens are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as List
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.engine.core.llama import Llama
+from edge_agent.engine.core.sequence import Sequence
+from edge_agent.engine.params import TokenLogprobs
+
+
+class Writer:
+    """Draws tokens, and feeds those that follow without a draw: forced, or closing a thought."""
+
+    def __init__(self, llama: Llama) -> None:
+        self._llama = llama
+
+    def write(self, sequence: Sequence, first: int, draft: List[int]) -> None:
+        """Extend a sequence, from its logits at batch index `first` and behind each guess.
+
+        As long as what is drawn is what was guessed, the next logits hold too. Those guesses count
+        as computed; the cells of the others are the caller's to drop.
+        """
+        right = 0
+        while not sequence.ended:
+            new = self._next(sequence, first + right)
+            agreed = _agreement(new, draft[right:])
+            right += agreed
+            if agreed < len(new):
+                break
+        sequence.computed += right
+        sequence.n_drafted += len(draft)
+        sequence.n_accepted += right
+
+    def _next(self, sequence: Sequence, index: int) -> list[int]:
+        """The tokens that come next: fed ones, or one that is drawn and those that it forces."""
+        fed = self._fed(sequence)
+        drawn = not fed
+        kept = self._within_limits(sequence, fed or self._draw(sequence, index))
+        for id in kept[drawn:]:
+            sequence.sampler.accept(id)
+        sequence.n_forced += len(kept[drawn:])
+        if sequence.params.n_logprobs is not None:
+            sequence.logprobs += [TokenLogprobs(id, 0.0) for id in kept[drawn:]]  # certain
+        sequence.write(kept)
+        return kept
+
+    @staticmethod
+    def _fed(sequence: Sequence) -> list[int]:
+        """Tokens that need no draw: they close a thought, or a grammar cannot begin otherwise."""
+        thought, constraint = sequence.thought, sequence.constraint
+        closing = thought is not None and thought.due
+        ids = thought.closing if thought is not None and closing else []
+        if constraint is not None and (closing or not sequence.n_generated):
+            ids += constraint.consume(ids) if ids else constraint.forced()
+            sequence.ended = "stop" if ids and constraint.finished else ""
+        sequence.first_token_at = sequence.first_token_at or sequence.now()
+        return ids
+
+    def _draw(self, sequence: Sequence, index: int) -> list[int]:
+        constraint, n_top = sequence.constraint, sequence.params.n_logprobs
+        logits = self._llama.logits(index) if constraint or n_top is not None else None
+        raw = logits.copy() if logits is not None and n_top is not None else None
+        if constraint is not None and logits is not None:
+            constraint.apply(logits)
+        token = sequence.sampler.sample(index)
+        if constraint is not None and logits is not None and not constraint.allows(token):
+            token = int(logits.argmax())  # biases had left nothing of what the grammar allows
+        if raw is not None and logits is not None:
+            logits[:] = raw  # other continuations read the same logits
+        if self._ends(sequence, token):
+            sequence.ended = "stop"
+            return []
+        if raw is not None:
+            sequence.logprobs.append(logprobs_of(raw, token, n_top or 0))
+        forced = constraint.accept(token) if constraint is not None else []
+        if constraint is not None and constraint.finished:
+            sequence.ended = "stop"
+        return [token, *forced]
+
+    def _within_limits(self, sequence: Sequence, ids: list[int]) -> list[int]:
+        """The ids up to one that ends the sequence, or to the end of its room."""
+        for i, id in enumerate(ids):
+            if self._ends(sequence, id):
+                ids, sequence.ended = ids[:i], "stop"
+                break
+        room = min(sequence.tokens_left, self._llama.info.n_ctx - len(sequence.tokens))
+        if len(ids) >= room:
+            sequence.ended = sequence.ended if len(ids) == room and sequence.ended else "length"
+        return ids[:room]
+
+    def _ends(self, sequence: Sequence, token: int) -> bool:
+        eog = not sequence.params.ignore_eos and self._llama.is_eog(token)
+        return eog or token in sequence.params.stop_ids
+
+
+def _agreement(written: List[int], draft: List[int]) -> int:
+    """How many first tokens were guessed right."""
+    pairs = zip(written, draft, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(written), len(draft)))
+
+
+def logprobs_of(logits: NDArray[np.float32], token: int, n_top: int) -> TokenLogprobs:
+    """Log-softmax of logits of shape (n_vocab,) at `token`, and of the n_top likeliest ids."""
+    largest = float(logits.max())
+    total = largest + float(np.log(np.exp(logits - largest, dtype=np.float32).sum()))
+    top: tuple[tuple[int, float], ...] = ()
+    if n_top:
+        likeliest = np.argpartition(logits, -n_top)[-n_top:]
+        ordered = likeliest[np.argsort(-logits[likeliest], kind="stable")]
+        top = tuple((int(id), float(logits[id]) - total) for id in ordered)
+    return TokenLogprobs(token, float(logits[token]) - total, top)

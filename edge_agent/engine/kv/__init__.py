@@ -1,0 +1,1 @@
+"""What has been computed already, and where it lies: cells, memory, disk."""
