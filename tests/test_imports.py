@@ -69,7 +69,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("cli.",),
     "rich": ("cli.",),
     "platformdirs": ("config",),
-    "psutil": ("engine.fit.machine",),
+    "psutil": ("engine.core.hands", "engine.fit.machine"),
     "pydantic_settings": ("config",),
     "requests": (),
     "openai": (),

@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from edge_agent.bench.bare import StepCost
-from edge_agent.engine.child import SPIN_COUNT
 from edge_agent.engine.params import LoadSpec
 from edge_agent.errors import ModelLoadError
 
-# An OpenMP thread that waits spins for a while before it sleeps. The bare loop gets the setting of
-# the engine's process; `SPINNING` is what a program gets that sets nothing.
-AS_ENGINE: Mapping[str, str] = {"GOMP_SPINCOUNT": SPIN_COUNT}
-SPINNING: Mapping[str, str] = {}
 LONGEST_LINE = 1 << 24
 WARM_UP = 64
 
@@ -27,9 +21,8 @@ WARM_UP = 64
 class Baseline:
     """Started when it is first asked; raises ModelLoadError when it cannot be."""
 
-    def __init__(self, spec: LoadSpec, environment: Mapping[str, str] = AS_ENGINE) -> None:
+    def __init__(self, spec: LoadSpec) -> None:
         self._spec = replace(spec, adapters=())
-        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
     async def prefill(self, prompts: Sequence[Sequence[int]]) -> float:
@@ -82,7 +75,6 @@ class Baseline:
             sys.executable, "-m", "edge_agent.bench.bare_process",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL, limit=LONGEST_LINE,
-            env={**self._environment, **os.environ},
         )  # fmt: skip
         first = await self._exchange(asdict(self._spec))
         if "error" in first:

@@ -16,10 +16,6 @@ from typing import Any, TypeAlias
 from edge_agent.engine.params import LoadSpec
 from edge_agent.engine.pipe import Load, frame, read
 
-# How often an OpenMP thread of the engine looks before it sleeps while it waits for the others.
-# 1.5B Q4_K_M on 2 cores, tokens/s decoded idle and with another program on one core: by default 27
-# and 8, with this 23 and 16, with OMP_WAIT_POLICY=passive 17 and 15 (benchmarks/RESULTS.md).
-SPIN_COUNT = "200"
 STDERR_LINES = 40  # of a dead engine, kept for the sentence that says why
 STOP_S = 4.0  # for an engine to end by itself once its pipe is closed; it takes END_S at most
 KILL_S = 5.0  # for the system to end one that was killed; longer only inside a hung driver
@@ -59,7 +55,6 @@ class Child:
                     sys.executable, *command, str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-                    env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
                 )  # fmt: skip
             except BaseException:
                 pipe[1].close()

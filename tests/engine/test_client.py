@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from edge_agent.chat.vocab import Vocab
-from edge_agent.engine.child import SPIN_COUNT
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import GenerateParams
 from edge_agent.errors import EngineCrashed, ModelLoadError
@@ -86,13 +85,6 @@ async def test_the_engine_ends_with_its_server(smollm2_path: Path) -> None:
     await client.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads Linux's /proc")
-async def test_waiting_threads_of_the_engine_sleep_soon(engine: EngineClient) -> None:
-    environ = Path(f"/proc/{engine.status.pid}/environ").read_bytes().split(b"\0")
-    spins = os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT)
-    assert f"GOMP_SPINCOUNT={spins}".encode() in environ
 
 
 async def test_a_file_that_is_no_model_is_one_sentence_naming_it(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from edge_agent.bench.baseline import SPINNING, Baseline
 from edge_agent.bench.lacking import Lacking
 from edge_agent.bench.report import Target
 from edge_agent.bench.rig import Rig, run
@@ -79,21 +78,6 @@ def _many(n: int) -> str:
     return f"{n} sequence{'s' if n > 1 else ''}"
 
 
-async def spin(rig: Rig) -> Samples:
-    """What it costs that threads which wait go to sleep soon (see `engine.child`)."""
-    other = Baseline(rig.spec, SPINNING)
-    ids = [rig.words.ids(rig.sizes.short)]
-    try:
-        quiet, spun = await rig.both(
-            lambda: rig.bare.decode(ids, rig.sizes.decoded),
-            lambda: other.decode(ids, rig.sizes.decoded),
-        )
-    finally:
-        await other.aclose()
-    return {"bare that spins / bare": [quiet / spun]}
-
-
 FIGURES = {"over bare": OVER_BARE, "speed": SPEED, "bare": SPEED}
 DECODE = Suite(decode, FIGURES)
 PREFILL = Suite(prefill, FIGURES)
-SPIN = Suite(spin, {"bare that spins / bare": Figure(Target("ratio"))}, frozenset({"engine"}))

@@ -10,7 +10,7 @@ from edge_agent.bench.suites.cancel import CANCEL
 from edge_agent.bench.suites.fit import FIT
 from edge_agent.bench.suites.prune import PRUNE
 from edge_agent.bench.suites.reuse import FORK, RESTART, SHARE, TURNS
-from edge_agent.bench.suites.speed import DECODE, PREFILL, SPIN
+from edge_agent.bench.suites.speed import DECODE, PREFILL
 from edge_agent.bench.suites.stall import STALL
 from edge_agent.bench.suites.writing import CONSTRAINED, LOOKUP
 
@@ -28,6 +28,5 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
         "stall": STALL,
         "restart": RESTART,
         "fit": FIT,
-        "spin": SPIN,
     }
 )

@@ -13,6 +13,7 @@ from edge_agent.engine.core.brake import Brake
 from edge_agent.engine.core.check import check_request
 from edge_agent.engine.core.draft import MAX_DRAFT, Drafter
 from edge_agent.engine.core.grammars import Grammars
+from edge_agent.engine.core.hands import Hands, usable_cores
 from edge_agent.engine.core.llama import Llama, Span
 from edge_agent.engine.core.pace import Pace
 from edge_agent.engine.core.pages import give_back
@@ -79,6 +80,7 @@ class Engine:
             spec.shared_chunk,
             LONGEST_STEP_S if spec.n_gpu_layers else None,
         )
+        self._hands = Hands(spec.n_threads, len(usable_cores()))
         self._writer = Writer(self._llama)
         self._grammars = Grammars(self._llama.vocab, self._llama.eog_ids)
         self._sequences: dict[int, list[Sequence]] = {}
@@ -192,6 +194,8 @@ class Engine:
         if not self.brake.release(frozenset(share.sequence.id for share in prompts)):
             return []
         began = Sequence.now()
+        if self._hands.look(began):
+            self._llama.use_threads(self._hands.n_threads)
         for share in shares:
             share.sequence.started_at = share.sequence.started_at or began
         result, firsts = self._llama.decode([self._span(share) for share in shares])
@@ -314,6 +318,7 @@ class Engine:
             "cells_held": self._cache.n_held,
             "cells": self.info.n_ctx,
             "bytes_kept": self._vault.bytes_held,
+            "threads": self._hands.n_threads,
         }
 
     def close(self) -> None:

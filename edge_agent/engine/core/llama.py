@@ -219,6 +219,10 @@ class Llama:
             return RESULTS[status], indices
         raise RuntimeError(f"llama_decode returned {status}: {self._last_error()}")
 
+    def use_threads(self, n: int) -> None:
+        """Compute with so many threads from now on."""
+        lib.llama_set_n_threads(self._context, n, n)
+
     def abort(self, wanted: bool) -> None:
         """Stop the running decode as soon as it looks (CPU only), or let the next ones run."""
         self._abort[0] = b"\x01" if wanted else b"\x00"
