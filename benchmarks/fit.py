@@ -22,6 +22,7 @@ from llama_cpp import llama_cpp as lib
 from edge_agent.catalog.gguf import read_gguf
 from edge_agent.cli.shapes import shape_of
 from edge_agent.engine.core.llama import KV_TYPES
+from edge_agent.engine.core.log import listen
 from edge_agent.engine.core.pages import give_back
 from edge_agent.engine.fit.layouts import engine_bytes
 from edge_agent.engine.fit.shape import MAX_DRAFT, KvType, Layout, estimate, n_slots
@@ -37,8 +38,7 @@ NAMES = {"model": "weights", "KV": "kv", "RS": "kv", "output": "outputs", "compu
 def measure(path: str, layout: Layout) -> dict[str, float]:
     """Load the model that way, compute a batch, and read llama.cpp's log. In bytes."""
     lines: list[str] = []
-    log = lib.llama_log_callback(lambda level, text, user: lines.append(text.decode()))
-    lib.llama_log_set(log, ctypes.c_void_p(0))
+    listen(lambda level, text: lines.append(text))
     lib.llama_backend_init()
     wanted = lib.llama_model_default_params()
     wanted.use_extra_bufts = layout.repack

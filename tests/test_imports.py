@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "llama_cpp": (
         "engine.core.llama",
+        "engine.core.log",
         "engine.core.sampler",
         "engine.fit.gpus",
         "engine.core.adapters",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from llama_cpp import llama_cpp as lib
 
+from edge_agent.engine.core.log import listen
 from edge_agent.engine.params import LoadSpec
 from edge_agent.errors import ModelLoadError
 
@@ -35,8 +35,7 @@ class Bare:
         self._spec = spec
         self._n_seq = max(2, spec.n_parallel)
         self.buffers: dict[str, float] = {}
-        self._callback = lib.llama_log_callback(self._read_log)
-        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        listen(self._read_log)
         lib.llama_backend_init()
         self._model = self._load()
         self._context = self._open()
@@ -44,8 +43,8 @@ class Bare:
         self._batch = lib.llama_batch_init(spec.n_batch, 0, 1)
         self._greedy = lib.llama_sampler_init_greedy()
 
-    def _read_log(self, level: int, text: bytes, data: Any) -> None:
-        found = BUFFER.search(text.decode(errors="replace"))
+    def _read_log(self, level: int, text: str) -> None:
+        found = BUFFER.search(text)
         if found:
             name = f"{found[2]} {found[1]}"
             self.buffers[name] = self.buffers.get(name, 0) + float(found[3]) * (1 << 20)

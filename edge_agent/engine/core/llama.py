@@ -19,6 +19,7 @@ from llama_cpp import llama_cpp as lib
 from numpy.typing import NDArray
 
 from edge_agent.engine.core.adapters import load_adapters
+from edge_agent.engine.core.log import listen
 from edge_agent.engine.core.sampler import Sampler
 from edge_agent.engine.params import LoadSpec, ModelInfo, SamplingParams
 from edge_agent.errors import ModelLoadError
@@ -124,8 +125,7 @@ class Llama:
         check_binding()
         self._errors: list[str] = []
         self._log = log
-        self._log_callback = lib.llama_log_callback(self._on_log)
-        lib.llama_log_set(self._log_callback, ctypes.c_void_p(0))
+        listen(self._on_log)
         lib.llama_backend_init()
         self._model = self._load(spec)
         self._vocab = lib.llama_model_get_vocab(self._model)
@@ -144,8 +144,8 @@ class Llama:
         self.info = self._describe(spec)
         self.build = f"{BINDING_VERSION} {system_info()}"
 
-    def _on_log(self, level: int, text: bytes, _user: object) -> None:
-        line = text.decode(errors="replace").strip()
+    def _on_log(self, level: int, text: str) -> None:
+        line = text.strip()
         if level == LOG_LEVEL_ERROR and not line.endswith("ret = 2"):  # 2 is our own abort
             self._errors.append(line)
             self._log(line)
@@ -279,7 +279,5 @@ class Llama:
         return int(lib.llama_memory_seq_pos_max(self._memory, seq)) + 1
 
     def close(self) -> None:
-        """Free it all; llama.cpp logs to stderr again, for our callback goes with us."""
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
-        lib.llama_log_set(lib.llama_log_callback(), ctypes.c_void_p(0))

@@ -18,7 +18,7 @@ from edge_agent.engine.fit.shape import KvType, Layout, estimate, is_repacked, n
 
 from ..live import generate, spec_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MIB = 1 << 20
 Q4_K, Q6_K, F32 = 12, 14, 0
 

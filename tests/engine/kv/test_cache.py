@@ -192,7 +192,7 @@ def test_a_parked_prefix_that_shares_moved_cells_keeps_what_stands_before_them()
     assert fork is not None
     cache.park(slot)
     assert cache.prune(fork, 5, 10)
-    assert memory.ids(slot) == list(cache.ids(slot)) == list(range(5))
+    assert memory.ids(slot) == list(cache.ids(slot)) == list(range(10))
 
 
 def test_a_memory_that_cannot_shift_refuses_and_nothing_is_lost() -> None:
