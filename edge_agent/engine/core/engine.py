@@ -200,6 +200,7 @@ class Engine:
             share.sequence.started_at = share.sequence.started_at or began
         result, firsts = self._llama.decode([self._span(share) for share in shares])
         self.brake.hold()
+        self._hands.rest(Sequence.now())
         if result != "ok":
             self._undo(shares, result == "no_room")
             return []

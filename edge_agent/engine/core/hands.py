@@ -9,6 +9,7 @@ from collections.abc import Callable
 import psutil
 
 LOOK_S = 0.5  # between two looks at the clocks of the cores
+REST_S = 0.1  # without a step, after which the looking begins anew
 # Cores that others use from which on a thread gives way, and under which it comes back. A thread of
 # llama.cpp waits for every other one some hundred times a token: with one core taken, two threads
 # on two cores write half of what one alone does (benchmarks/RESULTS.md).
@@ -39,20 +40,26 @@ class Hands:
         self._most = n_threads
         self._n_cores = n_cores
         self._busy = busy
-        self._looked_at = time.monotonic()
+        self._looked_at = self._rested_at = time.monotonic()
         self._all_s, self._own_s = busy()
         self.n_threads = n_threads
 
     def look(self, now: float) -> bool:
-        """Whether the number has changed; `now` in seconds of `time.monotonic`."""
+        """Before a step: whether the number has changed; `now` in seconds of `time.monotonic`."""
         if self._most == 1 or now - self._looked_at < LOOK_S:
             return False
         seconds, before = now - self._looked_at, self.n_threads
         all_s, own_s = self._busy()
         others = ((all_s - self._all_s) - (own_s - self._own_s)) / seconds
         self._looked_at, self._all_s, self._own_s = now, all_s, own_s
-        self.n_threads = self._fitting(others)
+        # what ran while there was nothing to compute says nothing of what runs now
+        rested = now - self._rested_at > REST_S
+        self.n_threads = self._most if rested else self._fitting(others)
         return self.n_threads != before
+
+    def rest(self, now: float) -> None:
+        """After a step."""
+        self._rested_at = now
 
     def _fitting(self, others: float) -> int:
         """Threads beside so many busy cores; between the two bounds nothing changes."""

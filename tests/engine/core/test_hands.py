@@ -25,6 +25,12 @@ class Cores:
         return self.now
 
 
+def stepped(made: Hands, cores: Cores, own: float, others: float) -> bool:
+    """A step of a second beside others, and then a look."""
+    made.rest(cores.run(1.0, own, others))
+    return made.look(cores.now)
+
+
 def hands(n_threads: int, n_cores: int) -> tuple[Hands, Cores]:
     cores = Cores()
     made = Hands(n_threads, n_cores, cores)
@@ -34,23 +40,30 @@ def hands(n_threads: int, n_cores: int) -> tuple[Hands, Cores]:
 
 def test_a_thread_gives_way_to_a_busy_program_and_comes_back() -> None:
     made, cores = hands(2, 2)
-    assert not made.look(cores.run(1.0, own=2.0, others=0.0)) and made.n_threads == 2
-    assert made.look(cores.run(1.0, own=1.4, others=0.6)) and made.n_threads == 1
-    assert not made.look(cores.run(1.0, own=1.0, others=0.25)) and made.n_threads == 1
-    assert made.look(cores.run(1.0, own=1.0, others=0.05)) and made.n_threads == 2
+    assert not stepped(made, cores, own=2.0, others=0.0) and made.n_threads == 2
+    assert stepped(made, cores, own=1.4, others=0.6) and made.n_threads == 1
+    assert not stepped(made, cores, own=1.0, others=0.25) and made.n_threads == 1
+    assert stepped(made, cores, own=1.0, others=0.05) and made.n_threads == 2
+
+
+def test_what_ran_while_it_rested_is_not_held_against_now() -> None:
+    made, cores = hands(2, 2)
+    assert not made.look(cores.run(20.0, own=0.0, others=2.0)) and made.n_threads == 2
+    assert stepped(made, cores, own=1.0, others=1.0) and made.n_threads == 1
+    assert made.look(cores.run(20.0, own=0.0, others=1.0)) and made.n_threads == 2
 
 
 def test_its_own_work_is_nobody_elses() -> None:
     made, cores = hands(4, 4)
     for _ in range(5):
-        made.look(cores.run(1.0, own=4.0, others=0.1))
+        stepped(made, cores, own=4.0, others=0.1)
     assert made.n_threads == 4
 
 
 @pytest.mark.parametrize(("others", "threads"), [(0.1, 4), (3.0, 4), (4.9, 3), (7.2, 1), (9.0, 1)])
 def test_spare_cores_are_used_up_first(others: float, threads: int) -> None:
     made, cores = hands(4, 8)
-    made.look(cores.run(1.0, own=2.0, others=others))
+    stepped(made, cores, own=2.0, others=others)
     assert made.n_threads == threads
 
 
