@@ -25,7 +25,7 @@ from edge_agent.engine.core.llama import KV_TYPES
 from edge_agent.engine.core.log import listen
 from edge_agent.engine.core.pages import give_back
 from edge_agent.engine.fit.layouts import engine_bytes
-from edge_agent.engine.fit.shape import MAX_DRAFT, KvType, Layout, estimate, n_slots
+from edge_agent.engine.fit.shape import MAX_DRAFT, KvType, Layout, estimate, slots_for
 
 MIB = 1 << 20
 CASES = [(2048, 128), (2048, 512), (8192, 512), (16_384, 512)]
@@ -45,8 +45,8 @@ def measure(path: str, layout: Layout) -> dict[str, float]:
     model = lib.llama_model_load_from_file(path.encode(), wanted)
     params = lib.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_ubatch = layout.n_ctx, layout.n_batch, layout.n_batch
-    params.n_seq_max = n_slots(layout.n_parallel)
-    params.n_outputs_max = n_slots(layout.n_parallel) + MAX_DRAFT
+    params.n_seq_max = slots_for(layout.n_parallel)
+    params.n_outputs_max = slots_for(layout.n_parallel) + MAX_DRAFT
     params.n_outputs_max_per_seq = 1 + MAX_DRAFT
     params.n_threads = params.n_threads_batch = 1
     params.type_k = params.type_v = KV_TYPES[layout.kv_type]

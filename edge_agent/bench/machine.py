@@ -53,7 +53,7 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def resident_bytes(pid: int) -> dict[str, int]:
-    """What a process has in memory, in bytes by the names of smaps_rollup (Rss, Anonymous, ...).
+    """What a process has in memory, in bytes by the names of smaps_rollup (Rss, Pss, Pss_Anon).
 
     Empty where the system does not tell.
     """

@@ -63,6 +63,15 @@ class Stream:
             raise Lacking("wrote too little to have a speed")
         return sum(self.weights[1:]) / seconds
 
+    @property
+    def speed_of_all(self) -> float:
+        """Tokens per second behind the first token: those that a grammar forces come in one piece
+        with it, and are computed after it."""
+        seconds = self.times[-1] - self.times[0] if self.times else 0.0
+        if not seconds:
+            raise Lacking("wrote too little to have a speed")
+        return (self.n_tokens - 1) / seconds
+
     def weigh(self, n_tokens: int) -> None:
         """Spread the number of tokens over the pieces, where it is only told at the end."""
         self.weights = [n_tokens / len(self.times)] * len(self.times)

@@ -95,7 +95,7 @@ class Vocab:
         self._special = {self._spelling(i): i for i in sorted(control | defined | unknown)}
         self.control = frozenset(self._spelling(i) for i in control if self._pieces[i])
         self.markers = frozenset(self._spelling(i) for i in defined if self._pieces[i])
-        self._normal = _having(attrs, llama_cpp.LLAMA_TOKEN_ATTR_NORMAL) - control - defined
+        normal = _having(attrs, llama_cpp.LLAMA_TOKEN_ATTR_NORMAL) - control - defined
         absent = bytes({*range(256)} - {p[0] for p in self._pieces if len(p) == 1})
         self._missing = re.compile(b"[" + re.escape(absent) + b"]" if absent else b"(?!)")
         first, last = llama_cpp.llama_vocab_bos(self._vocab), llama_cpp.llama_vocab_eos(self._vocab)
@@ -103,7 +103,7 @@ class Vocab:
         self.bos_ids = (int(first),) if llama_cpp.llama_vocab_get_add_bos(self._vocab) else ()
         ends = llama_cpp.llama_vocab_is_eog
         self.eog_ids = frozenset(i for i in self._special.values() if ends(self._vocab, i))
-        self._encoding = self._tiktoken()
+        self._encoding = self._tiktoken(normal)
         if self._encoding is not None:
             self.close()  # llama.cpp's own tables take 40 MiB at 152k tokens
 
@@ -172,11 +172,11 @@ class Vocab:
         lengths = (to_piece(self._vocab, i, buffer, size, 0, True) for i in range(self.n_tokens))
         return [buffer.raw[: max(n, 0)] for n in lengths]
 
-    def _tiktoken(self) -> tiktoken.Encoding | None:
+    def _tiktoken(self, normal: frozenset[int]) -> tiktoken.Encoding | None:
         pattern = PATTERNS.get(self.metadata.get("tokenizer.ggml.pre", ""))
         if pattern is None or self.metadata.get("tokenizer.ggml.model") != "gpt2":
             return None
-        ranks = {self._pieces[i]: i for i in sorted(self._normal, reverse=True) if self._pieces[i]}
+        ranks = {self._pieces[i]: i for i in sorted(normal, reverse=True) if self._pieces[i]}
         special = {text: i for text, i in self._special.items() if text}
         return tiktoken.Encoding(
             self.path.name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special

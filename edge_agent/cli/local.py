@@ -14,7 +14,8 @@ from edge_agent.chat.vocab import Vocab
 from edge_agent.cli.loaded import DEFAULT_PROFILE, Loaded, Say, distinct, limit_of, sampling_of
 from edge_agent.cli.loading import plan_of
 from edge_agent.config import Settings
-from edge_agent.engine.client import EngineClient, State
+from edge_agent.engine.client import EngineClient
+from edge_agent.engine.keeper import State
 from edge_agent.server.services import EngineHealth, HealthState
 
 HEALTH: Mapping[State, HealthState] = {

@@ -14,7 +14,6 @@ from edge_agent.engine.keeper import (
     Patience,
     Spawn,
 )
-from edge_agent.engine.keeper import State as State
 from edge_agent.engine.params import (
     Edit,
     Edited,

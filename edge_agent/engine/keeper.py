@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from edge_agent.engine.child import BAD_KERNEL, REAP_S, Child
 from edge_agent.engine.params import LoadSpec, ModelInfo
-from edge_agent.engine.pipe import Answer, LoadFailed, Output, Ping, Pong, Ready
+from edge_agent.engine.pipe import Answer, LoadFailed, Ping, Pong, Ready, Written
 from edge_agent.engine.streams import Streams
 from edge_agent.engine.watchdog import STUCK_AFTER_S, Watchdog
 from edge_agent.errors import EdgeAgentError, EngineCrashed, ModelLoadError
@@ -211,11 +211,12 @@ class Keeper:
         await child.reap()
         self._lost(child.explain())
 
-    def _deliver(self, message: Output | Answer | Pong) -> None:
+    def _deliver(self, message: Written | Answer | Pong) -> None:
         if isinstance(message, Pong):
             self._watchdog.heard(message)
-        elif isinstance(message, Output):
-            self._streams.deliver(message.id, message.item)
+        elif isinstance(message, Written):
+            for output in message.outputs:
+                self._streams.deliver(output.id, output.item)
         else:
             self._streams.deliver(message.id, message.value)
 

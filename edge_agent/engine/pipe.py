@@ -81,6 +81,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What one step produced for all its sequences: one message, so that the server wakes once and
+    takes the cores from the next step once."""
+
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """To one Ask: a value, or the error it ended in."""
 

@@ -33,6 +33,7 @@ from edge_agent.engine.pipe import (
     Ready,
     StopThinking,
     Submit,
+    Written,
     frame,
     read_blocking,
 )
@@ -72,11 +73,12 @@ Open = Callable[[LoadSpec, Push, Callable[[str], None]], Steps]
 
 class Outbox:
     """The way out: whole messages, from either thread. When nobody is left to read them they are
-    lost, and the inbox ends the process."""
+    lost, and the inbox ends the process. What is pushed waits for `flush`."""
 
     def __init__(self, pipe: socket) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
+        self._pushed: list[Output] = []
 
     def send(self, message: Any) -> None:
         with self._lock, suppress(ConnectionError):
@@ -85,7 +87,13 @@ class Outbox:
     def push(self, id: int, item: Item) -> None:
         """What a generation produced; who cancelled one does not wait for its end."""
         if not (isinstance(item, Finished) and item.reason == "cancelled"):
-            self.send(Output(id, item))
+            self._pushed.append(Output(id, item))
+
+    def flush(self) -> None:
+        """Send what was pushed."""
+        if self._pushed:
+            self.send(Written(tuple(self._pushed)))
+            self._pushed.clear()
 
 
 class Inbox:
@@ -167,6 +175,7 @@ class Host:
                 self._obey(engine, message)
             if engine.has_work:
                 engine.step()
+            self._outbox.flush()
 
     def _obey(self, engine: Steps, message: Any) -> None:
         if isinstance(message, Submit):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -31,36 +33,47 @@ class TextEmbedder(Protocol):
 class Embedder:
     """The encoder in `directory`: `tokenizer.json` beside an int8 model or `model.onnx`.
 
-    `encode` takes milliseconds a sentence: call it in a thread from async code. One instance may
-    be used from several threads. Raises BadModelFile when the files are missing or broken.
+    It is opened at the first `encode`: who only chats does without its 50 MB. `encode` takes
+    milliseconds a sentence: call it in a thread from async code. One instance may be used from
+    several threads. Raises BadModelFile when the files are missing, and `encode` when they are
+    broken.
     """
 
     def __init__(self, directory: Path, threads: int = 1) -> None:
-        model = _model_file(directory)
-        try:
-            self._tokenizer = _tokenizer(directory / "tokenizer.json")
-            self._session = onnxruntime.InferenceSession(
-                str(model), _options(threads), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # both libraries raise bare Exceptions of their own
-            raise BadModelFile(
-                f"The embedding model in {directory} cannot be loaded ({_first_line(error)}): "
-                "remove the folder and pull it again."
-            ) from error
-        self._inputs = frozenset(entry.name for entry in self._session.get_inputs())
-        self._dimension = int(self._session.get_outputs()[0].shape[-1])
+        self._directory = directory
+        self._model = _model_file(directory)
+        self._threads = threads
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
+
+    def _open(self) -> _Opened:
+        with self._opening:
+            if self._opened is None:
+                self._opened = _opened(self._model, self._directory, self._threads)
+            return self._opened
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Each text's first 256 tokens as a vector of length 1; an empty list gives (0, n)."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+        model = self._open()
+        encodings = model.tokenizer.encode_batch(list(texts))
         order = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids))
-        vectors = np.zeros((len(encodings), self._dimension), dtype=np.float32)
+        vectors = np.zeros((len(encodings), model.dimension), dtype=np.float32)
         for start in range(0, len(order), BATCH_SIZE):
             batch = order[start : start + BATCH_SIZE]
-            vectors[batch] = self._pooled([encodings[index] for index in batch])
+            vectors[batch] = model.pooled([encodings[index] for index in batch])
         return vectors
 
-    def _pooled(self, encodings: Sequence[Encoding]) -> Vectors:
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a loaded model needs to be run."""
+
+    tokenizer: Tokenizer
+    session: onnxruntime.InferenceSession
+    inputs: frozenset[str]
+    dimension: int
+
+    def pooled(self, encodings: Sequence[Encoding]) -> Vectors:
         """Mean of the token vectors under the mask, as the model was trained."""
         width = max(len(encoding.ids) for encoding in encodings)
         ids = np.zeros((len(encodings), width), dtype=np.int64)
@@ -69,12 +82,27 @@ class Embedder:
             ids[row, : len(encoding.ids)] = encoding.ids
             mask[row, : len(encoding.ids)] = 1
         given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        feed = {name: array for name, array in given.items() if name in self._inputs}
-        states = self._session.run(None, feed)[0]
+        feed = {name: array for name, array in given.items() if name in self.inputs}
+        states = self.session.run(None, feed)[0]
         weights = mask[:, :, None].astype(np.float32)
         means = (states * weights).sum(axis=1) / weights.sum(axis=1)
         norms = np.linalg.norm(means, axis=1, keepdims=True)
         return np.asarray(means / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _opened(model: Path, directory: Path, threads: int) -> _Opened:
+    try:
+        tokenizer = _tokenizer(directory / "tokenizer.json")
+        session = onnxruntime.InferenceSession(
+            str(model), _options(threads), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # both libraries raise bare Exceptions of their own
+        raise BadModelFile(
+            f"The embedding model in {directory} cannot be loaded ({_first_line(error)}): "
+            "remove the folder and pull it again."
+        ) from error
+    inputs = frozenset(entry.name for entry in session.get_inputs())
+    return _Opened(tokenizer, session, inputs, int(session.get_outputs()[0].shape[-1]))
 
 
 def _model_file(directory: Path) -> Path:
@@ -95,6 +123,9 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # kept for the next batch, 40 long texts would hold 300 MB for ever
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.add_session_config_entry("session.disable_prepacking", "1")  # 8 MB, no slower
     # a spinning pool would take the cores that the model decodes on
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")

@@ -29,6 +29,7 @@ from edge_agent.engine.pipe import (
     Ready,
     StopThinking,
     Submit,
+    Written,
     frame,
     read_blocking,
 )
@@ -52,8 +53,8 @@ def client_of(script: str, **patience: Any) -> EngineClient:
 def good(say: Say, message: Any) -> None:
     """Two tokens and the end for every request; an answer to every question."""
     if isinstance(message, Submit):
-        say(Output(message.id, Tokens((1, 2))))
-        say(Output(message.id, Finished("stop", Usage())))
+        say(Written((Output(message.id, Tokens((1, 2))),)))
+        say(Written((Output(message.id, Finished("stop", Usage())),)))
     elif isinstance(message, AskStats | AskEdit | StopThinking):
         say(Answer(message.id, {}))
     elif isinstance(message, Ping):
@@ -63,7 +64,7 @@ def good(say: Say, message: Any) -> None:
 def begins(say: Say, message: Any) -> None:
     """One token for every request, and no end; questions wait, pings do not."""
     if isinstance(message, Submit):
-        say(Output(message.id, Tokens((1,))))
+        say(Written((Output(message.id, Tokens((1,))),)))
     elif isinstance(message, Ping):
         say(Pong(0.0, True))
 

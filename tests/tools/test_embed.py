@@ -58,4 +58,4 @@ def test_missing_and_damaged_files_are_sentences(tmp_path: Path, embedder_dir: P
     (tmp_path / "model.onnx").write_bytes(b"this is no model")
     shutil.copy(embedder_dir / "tokenizer.json", tmp_path)
     with pytest.raises(BadModelFile, match="pull it again"):
-        Embedder(tmp_path)
+        Embedder(tmp_path).encode(["What is it?"])

@@ -17,7 +17,8 @@ BEYOND = "resident beyond model + KV + compute"
 
 
 async def fit(rig: Rig) -> Samples:
-    """Resident memory of all processes of a server that has answered.
+    """Resident memory of all processes of a server that has answered; a page of a library that
+    several of them have mapped counts once (the kernel's proportional set size).
 
     How large the cells and the compute buffer are llama.cpp tells the bare loop, whose batches,
     sequences and cells are the same. The bare loop has ended when the server is measured.
@@ -35,7 +36,7 @@ async def fit(rig: Rig) -> Samples:
 def _sizes(rig: Rig, held: list[dict[str, int]], buffers: Mapping[str, float]) -> dict[str, float]:
     model = Path(rig.spec.path).stat().st_size
     cells, compute = _sum(buffers, "KV"), _sum(buffers, "compute")
-    resident = sum(process["Rss"] for process in held)
+    resident = sum(process["Pss"] for process in held)
     sizes = {
         BEYOND: resident - model - cells - compute,
         "resident": resident,
@@ -45,8 +46,8 @@ def _sizes(rig: Rig, held: list[dict[str, int]], buffers: Mapping[str, float]) -
         "repacked weights": _sum(buffers, "model CPU_REPACK"),
     }
     for number, process in enumerate(held, 1):
-        sizes[f"process {number} of {len(held)}, anonymous"] = process["Anonymous"]
-        sizes[f"process {number} of {len(held)}, of files"] = process["Rss"] - process["Anonymous"]
+        sizes[f"process {number} of {len(held)}, anonymous"] = process["Pss_Anon"]
+        sizes[f"process {number} of {len(held)}, of files"] = process["Pss"] - process["Pss_Anon"]
     return sizes
 
 

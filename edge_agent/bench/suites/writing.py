@@ -42,7 +42,7 @@ async def constrained(rig: Rig) -> Samples:
     ratios = []
     for _ in range(rig.sizes.asked):
         called, free = await rig.both(lambda: _call(rig, subject), lambda: _free(rig, subject))
-        ratios.append(called.speed / free.speed)
+        ratios.append(called.speed_of_all / free.speed_of_all)
     return {"tool call / free text": ratios}
 
 

@@ -6,24 +6,30 @@ a guess is checked by computing it, so what is written is drawn from the same di
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cached_property
 
 from edge_agent.engine.core.pace import Pace
 
 GRAM = 3  # tokens that must match at least
-LONGEST = 8  # of a match that is told from a longer one
-CANDIDATES = 8  # earlier places that are compared, the latest first
-MAX_DRAFT = 8  # tokens; llama.cpp reserves room for their logits
+LONGEST = 32  # of a match that is told from a longer one
+CANDIDATES = 64  # earlier places that are compared, the latest first
+MAX_DRAFT = 15  # tokens: with the one before them 16, which the kernels compute at once
 GAIN = 1.05  # a draft must promise this many times the speed
 WEIGHT = 0.15  # of the latest guess in the estimate of how many come true
-FIRST_ESTIMATE = 0.6
+# How often a guess comes true, by how many tokens before it match: to begin with.
+CLASSES = (8, 16, LONGEST)
+FIRST_ESTIMATES = (0.5, 0.8, 0.88, 0.93)
 
 
 class Lookup:
-    """Where in a growing sequence its last tokens stood before."""
+    """Where in a growing sequence its last tokens stood before: the longest match, the latest of
+    equals. A match that goes on being right is followed, however often its last words occur."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens: list[int] = []
+        self._place, self._length = 0, 0  # where the match ends, and its tokens
         self._latest: dict[tuple[int, ...], int] = {}
         self._earlier: list[int] = []  # end of the previous place with the same gram, by end
         self.extend(tokens)
@@ -36,18 +42,30 @@ class Lookup:
             gram = tuple(self._tokens[-GRAM:])
             self._earlier.append(self._latest.get(gram, 0))
             self._latest[gram] = end
+            self._follow(token)
 
     def guess(self, n: int) -> tuple[list[int], int]:
         """Up to n tokens that may follow, and how many tokens before them match."""
-        best, length = 0, 0
-        place = self._earlier[-1] if len(self._tokens) > GRAM else 0
+        if not self._length and len(self._tokens) > GRAM:
+            self._search()
+        place = self._place
+        return (self._tokens[place : place + n], self._length) if self._length else ([], 0)
+
+    def _follow(self, token: int) -> None:
+        """The match goes on by a token, or is over."""
+        if self._length and self._tokens[self._place] == token:
+            self._place, self._length = self._place + 1, min(self._length + 1, LONGEST)
+        else:
+            self._length = 0
+
+    def _search(self) -> None:
+        place = self._earlier[-1]
         for _ in range(CANDIDATES):
             if not place:
                 break
-            if (matched := self._matched(place)) > length:
-                best, length = place, matched
+            if (matched := self._matched(place)) > self._length:
+                self._place, self._length = place, matched
             place = self._earlier[place - 1]
-        return (self._tokens[best : best + n], length) if best else ([], 0)
 
     def _matched(self, end: int) -> int:
         """How many tokens before `end` are those at the end of the sequence."""
@@ -65,26 +83,30 @@ class Drafter:
     """
 
     def __init__(self, tokens: Sequence[int]) -> None:
-        self._lookup = Lookup(tokens)
-        self._chance = [FIRST_ESTIMATE, FIRST_ESTIMATE]  # of a guess: after short, long matches
-        self._open: tuple[int, int] | None = None  # the next guess and its kind
+        self._tokens = list(tokens)
+        self._chance = list(FIRST_ESTIMATES)
+        self._open: tuple[int, int] | None = None  # the next guess and the tokens it matches
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        # made when it is asked first: a request that waits, or is refused, has no use for it
+        return Lookup(self._tokens)
 
     def draft(self, most: int, beside: int, pace: Pace) -> list[int]:
         """The tokens to compute with the next step, which has `beside` tokens without them."""
         ids, matched = self._lookup.guess(MAX_DRAFT)
         if not ids:
             return []
-        kind = int(matched >= LONGEST)
-        self._open = (ids[0], kind)
-        return ids[: self._best(min(most, len(ids)), beside, self._chance[kind], pace)]
+        self._open = (ids[0], matched)
+        return ids[: self._best(min(most, len(ids)), beside, matched, pace)]
 
-    @staticmethod
-    def _best(most: int, beside: int, chance: float, pace: Pace) -> int:
+    def _best(self, most: int, beside: int, matched: int, pace: Pace) -> int:
         """The length that promises the most tokens per second, 0 when none is worth it."""
         best, speed = 0, GAIN * beside / pace.seconds(beside)
-        expected = float(beside)
+        expected, right = float(beside), 1.0
         for n in range(1, most + 1):
-            expected += chance**n
+            right *= self._chance[_kind(matched + n - 1)]  # the match has grown by those before
+            expected += right
             if expected / pace.seconds(beside + n) > speed:
                 best, speed = n, expected / pace.seconds(beside + n)
         return best
@@ -93,8 +115,14 @@ class Drafter:
         """What the sequence went on with."""
         for token in tokens:
             if self._open is not None:
-                guess, kind = self._open
+                guess, matched = self._open
+                kind = _kind(matched)
                 self._chance[kind] += WEIGHT * ((guess == token) - self._chance[kind])
             self._lookup.extend((token,))
             ids, matched = self._lookup.guess(1)
-            self._open = (ids[0], int(matched >= LONGEST)) if ids else None
+            self._open = (ids[0], matched) if ids else None
+
+
+def _kind(matched: int) -> int:
+    """The class of a guess behind so many tokens that match."""
+    return bisect_right(CLASSES, matched)

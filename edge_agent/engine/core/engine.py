@@ -23,7 +23,7 @@ from edge_agent.engine.core.sequence import Sequence
 from edge_agent.engine.core.speculation import with_drafts
 from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.core.writer import Writer
-from edge_agent.engine.kv.cache import MAX_PINNED, PrefixCache
+from edge_agent.engine.kv.cache import PrefixCache, slots_for
 from edge_agent.engine.kv.edits import Editor
 from edge_agent.engine.kv.fingerprint import model_key
 from edge_agent.engine.kv.shelf import Shelf
@@ -62,8 +62,7 @@ class Engine:
         log: Callable[[str], None],
         pace: Pace | None = None,
     ) -> None:
-        # as many parked prefixes as sequences, two more, and the pinned ones
-        n_slots = spec.n_parallel * 2 + 2 + MAX_PINNED
+        n_slots = slots_for(spec.n_parallel)
         self._spec = spec
         self._llama = Llama(spec, n_slots, MAX_DRAFT, log)
         self.brake = Brake(self._llama.abort)
@@ -123,7 +122,7 @@ class Engine:
     def _sequence(self, id: int, prompt: list[int], params: GenerateParams, index: int) -> Sequence:
         sampler = self._sampler(params, index)
         sampler.remember(prompt)  # penalties look back on the prompt too, as llama.cpp's do
-        drafts = self._spec.speculate and params.speculate is not False and self._llama.can_cut
+        drafts = self._spec.speculate and params.speculate is not False and self._cache.can_share
         return Sequence(
             id,
             list(prompt),

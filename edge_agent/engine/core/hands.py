@@ -10,6 +10,7 @@ import psutil
 
 LOOK_S = 0.5  # between two looks at the clocks of the cores
 REST_S = 0.1  # without a step, after which the looking begins anew
+LONG_REST_S = 5.0  # after which what was seen before it is forgotten
 # Cores that others use from which on a thread gives way, and under which it comes back. A thread of
 # llama.cpp waits for every other one some hundred times a token: with one core taken, two threads
 # on two cores write half of what one alone does (benchmarks/RESULTS.md).
@@ -46,20 +47,27 @@ class Hands:
 
     def look(self, now: float) -> bool:
         """Before a step: whether the number has changed; `now` in seconds of `time.monotonic`."""
-        if self._most == 1 or now - self._looked_at < LOOK_S:
+        before, rested_s = self.n_threads, now - self._rested_at
+        if self._most == 1:
             return False
-        seconds, before = now - self._looked_at, self.n_threads
-        all_s, own_s = self._busy()
-        others = ((all_s - self._all_s) - (own_s - self._own_s)) / seconds
-        self._looked_at, self._all_s, self._own_s = now, all_s, own_s
-        # what ran while there was nothing to compute says nothing of what runs now
-        rested = now - self._rested_at > REST_S
-        self.n_threads = self._most if rested else self._fitting(others)
+        if rested_s > REST_S:
+            # what ran while there was nothing to compute says nothing of what runs now
+            self._others(now)
+            self.n_threads = self._most if rested_s > LONG_REST_S else before
+        elif now - self._looked_at >= LOOK_S:
+            self.n_threads = self._fitting(self._others(now))
         return self.n_threads != before
 
     def rest(self, now: float) -> None:
         """After a step."""
         self._rested_at = now
+
+    def _others(self, now: float) -> float:
+        """Cores that others used since it was asked last."""
+        seconds, (all_s, own_s) = now - self._looked_at, self._busy()
+        others = ((all_s - self._all_s) - (own_s - self._own_s)) / max(seconds, 1e-3)
+        self._looked_at, self._all_s, self._own_s = now, all_s, own_s
+        return others
 
     def _fitting(self, others: float) -> int:
         """Threads beside so many busy cores; between the two bounds nothing changes."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 
 # Cost of a step in single-token steps: 1.5B Q4_K_M on 2 x86 cores. It is where the learning
-# begins; a device that is otherwise shows it within a few steps.
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-COSTS = (1.0, 1.55, 1.8, 3.2, 4.1, 6.4, 11.1, 21.0, 42.0, 84.0)
+# begins; a device that is otherwise shows it within a few steps. From 8 tokens on other kernels
+# compute, in blocks of 16 rows, so that 8 cost nearly what 16 do.
+SIZES = (1, 2, 4, 7, 8, 16, 32, 64, 128, 256, 512)
+COSTS = (1.0, 1.66, 2.8, 4.8, 6.9, 8.2, 13.7, 23.0, 43.0, 83.0, 165.0)
 WEIGHT = 0.2  # of a new measurement
-HALVES = 2.2  # a step costs no more than so many of half its size
+HALVES = 2.6  # a step costs no more than so many of half its size
 OUTLIER = 4.0  # a step that took so many times the expected seconds met something else
 
 
@@ -43,7 +44,8 @@ class Pace:
             near = min(self._seen, key=lambda seen: abs(seen - i))
             at = self._seen[near] * COSTS[i] / COSTS[near]
             # two steps of half the size would do: what was slow once is not shunned for ever
-            self._curve[i] = min(at, HALVES * self._curve[i - 1]) if i else at
+            half = bisect_right(SIZES, (SIZES[i] + 1) // 2) - 1
+            self._curve[i] = min(at, HALVES * self._curve[half]) if i else at
 
     def largest(self, within_s: float, beside: int, least: int, most: int) -> int:
         """The largest chunk (least times a power of two, at most `most`) that, beside so many

@@ -126,6 +126,8 @@ class Scheduler:
     def _admit(self) -> None:
         """Move waiting sequences into slots, the first in line first."""
         for sequence in sorted(self.waiting, key=lambda s: (s.due, s.index)):
+            if len(self.running) >= self._n_parallel and not self._gives_place(sequence):
+                return
             if self._is_being_computed(sequence):
                 continue
             while not self._may_start(sequence):
@@ -158,11 +160,14 @@ class Scheduler:
 
     def _give_place(self, sequence: Sequence) -> bool:
         """Park a background sequence for an interactive one that stands before it in line."""
-        last = self.last_in_line
-        gives = last.params.priority > sequence.params.priority and last.due > sequence.due
+        gives = self._gives_place(sequence)
         if gives:
-            self.preempt(last)
+            self.preempt(self.last_in_line)
         return gives
+
+    def _gives_place(self, sequence: Sequence) -> bool:
+        last = self.last_in_line
+        return last.params.priority > sequence.params.priority and last.due > sequence.due
 
     def _start(self, sequence: Sequence, slot: int, held: int) -> None:
         sequence.slot, sequence.computed = slot, held

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_agent.engine.core.draft import MAX_DRAFT
-from edge_agent.engine.kv.cache import MAX_PINNED
+from edge_agent.engine.kv.cache import slots_for
 
 KvType = Literal["f16", "q8_0"]
 KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}  # q8_0: 32 values in 34 bytes
@@ -33,11 +33,6 @@ def is_repacked(kind: int, rows: int, processor: str) -> bool:
     if processor.lower() in ARM:
         return kind in REPACKED_ARM and rows % 4 == 0
     return kind in REPACKED_X86 and rows % 8 == 0
-
-
-def n_slots(n_parallel: int) -> int:
-    """Sequences the KV cache knows: those that generate, as many parked ones, and the pinned."""
-    return n_parallel * 2 + 2 + MAX_PINNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +184,12 @@ def _kv_bytes(layers: list[Layer] | tuple[Layer, ...], layout: Layout) -> int:
 
 def _state_bytes(shape: ModelShape, layout: Layout, n_layers: int) -> int:
     share = n_layers / max(len(shape.layers), 1)
-    return int(shape.state_bytes * n_slots(layout.n_parallel) * share)
+    return int(shape.state_bytes * slots_for(layout.n_parallel) * share)
 
 
 def output_bytes(shape: ModelShape, layout: Layout) -> int:
     """llama.cpp's output buffer: a row of logits for everything that may ask for one."""
-    return (n_slots(layout.n_parallel) + MAX_DRAFT) * shape.n_vocab * 4
+    return (slots_for(layout.n_parallel) + MAX_DRAFT) * shape.n_vocab * 4
 
 
 def mask_bytes(shape: ModelShape, layout: Layout) -> int:

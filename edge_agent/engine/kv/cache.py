@@ -19,6 +19,11 @@ WORTH_KEEPING = 64  # tokens; fewer are sooner computed again than copied out an
 YOUNG_S = 10.0  # seconds of age that make no difference to what a parked prefix is worth
 
 
+def slots_for(n_parallel: int) -> int:
+    """Slots for so many sequences at once: theirs, as many parked and two more, and the pinned."""
+    return n_parallel * 2 + 2 + MAX_PINNED
+
+
 class KvMemory(Protocol):
     """The edits the cache makes to the KV cells (`llama.Llama` has them)."""
 
@@ -317,12 +322,14 @@ class PrefixCache:
     def _bring(self, prompt: Ids) -> None:
         """Copy what the vault has of a prompt into a slot, when that saves computing it."""
         found = self._vault.longest(prompt) if self._vault is not None else None
-        slot = self._cheapest_idle(but=self.longest(prompt)[0])
-        if self._vault is None or found is None or slot is None:
+        if self._vault is None or found is None:
             return
         length, kept = found
-        whole = length == len(kept.ids) or self._memory.can_cut
-        if whole and length >= self.longest(prompt)[1] + WORTH_KEEPING and self._fits(kept.ids):
+        best, here = self.longest(prompt)
+        slot = self._cheapest_idle(but=best)
+        whole = length == len(kept.ids) or self.can_share
+        worth_it = whole and length >= here + WORTH_KEEPING and self._fits(kept.ids)
+        if slot is not None and worth_it:
             state = self._vault.load(kept)
             if state is not None:
                 self.put(slot, kept.ids, state)
