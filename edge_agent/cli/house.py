@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from edge_agent.agent.profile import profile
-from edge_agent.agent.service import AgentService
+from edge_agent.agent.explore.profile import profile
+from edge_agent.agent.runs.service import AgentService
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
 from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edge_agent.agent.profile import PROFILES
+from edge_agent.agent.explore.profile import PROFILES
 from edge_agent.agent.records import Limits
 
 DEFAULT_LIMITS = Limits()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.evidence import Evidence
-from edge_agent.agent.profile import PROFILES, prompt
-from edge_agent.agent.ranker import Ranker
+from edge_agent.agent.explore.profile import PROFILES
+from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Limits, Task
-from edge_agent.agent.refiner import NoteBudget, Refiner
-from edge_agent.agent.service import AgentService
+from edge_agent.agent.refine.evidence import Evidence
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.refiner import NoteBudget, Refiner
+from edge_agent.agent.runs.service import AgentService
 from edge_agent.chat.model import ChatModel
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.vocab import Vocab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
-from edge_agent.agent.ranker import words
+from edge_agent.agent.refine.ranker import words
 
 SAME_QUERY = 0.8  # Jaccard similarity of two queries' words from which on they are one query
 

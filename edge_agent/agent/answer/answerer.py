@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.agent.evidence import Evidence, Fact, as_text
-from edge_agent.agent.profile import prompt
-from edge_agent.agent.ranker import Ranker, words
+from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Citation
+from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
+from edge_agent.agent.refine.ranker import Ranker, words
 from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
 from edge_agent.engine.params import SamplingParams
 

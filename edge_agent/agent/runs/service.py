@@ -10,14 +10,14 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 
-from edge_agent.agent.actions import Actions
-from edge_agent.agent.answerer import NOT_FOUND, Answerer
-from edge_agent.agent.budget import Budget
-from edge_agent.agent.dialect import DIALECTS
+from edge_agent.agent.answer.answerer import NOT_FOUND, Answerer
+from edge_agent.agent.explore.actions import Actions
+from edge_agent.agent.explore.budget import Budget
+from edge_agent.agent.explore.dialect import DIALECTS
+from edge_agent.agent.explore.loop import Ending, Explorer
+from edge_agent.agent.explore.profile import Profile
 from edge_agent.agent.jsonable import event_as_json, run_as_json
-from edge_agent.agent.loop import Ending, Explorer
-from edge_agent.agent.profile import Profile, prompt
-from edge_agent.agent.ranker import Ranker
+from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import (
     Answered,
     Citation,
@@ -32,7 +32,8 @@ from edge_agent.agent.records import (
     TextDelta,
     ThoughtDelta,
 )
-from edge_agent.agent.refiner import Refiner
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.refiner import Refiner
 from edge_agent.chat.messages import Chat
 from edge_agent.errors import EdgeAgentError, NotFound, RequestError, StoreError
 from edge_agent.store.runs import RunStore

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from edge_agent.agent.dialect import JsonActions
-from edge_agent.agent.profile import profile
+from edge_agent.agent.explore.dialect import JsonActions
+from edge_agent.agent.explore.profile import profile
 from edge_agent.chat.messages import Completion, Done
 from edge_agent.engine.params import Usage
 

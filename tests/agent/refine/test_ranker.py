@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_agent.agent.passages import Passage
-from edge_agent.agent.ranker import Ranker, bm25, words, z_scores
+from edge_agent.agent.refine.passages import Passage
+from edge_agent.agent.refine.ranker import Ranker, bm25, words, z_scores
 from edge_agent.tools.embed import Embedder
 
 TEXTS = [

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.agent.actions import Actions, Call, Outcome
-from edge_agent.agent.answerer import Answer, Answerer, echoes, is_missing
-from edge_agent.agent.budget import Budget
-from edge_agent.agent.dialect import Dialect, Turn
-from edge_agent.agent.evidence import Evidence, as_text
-from edge_agent.agent.profile import Profile
+from edge_agent.agent.answer.answerer import Answer, Answerer, echoes, is_missing
+from edge_agent.agent.explore.actions import Actions, Call, Outcome
+from edge_agent.agent.explore.budget import Budget
+from edge_agent.agent.explore.dialect import Dialect, Turn
+from edge_agent.agent.explore.profile import Profile
+from edge_agent.agent.memory.transcript import Transcript
 from edge_agent.agent.records import (
     Note,
     NoteTaken,
@@ -27,8 +27,8 @@ from edge_agent.agent.records import (
     ToolCalled,
     ToolReturned,
 )
-from edge_agent.agent.refiner import Refined, Refiner
-from edge_agent.agent.transcript import Transcript
+from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.refiner import Refined, Refiner
 from edge_agent.chat.messages import (
     Chat,
     ChatRequest,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal
 
-from edge_agent.agent.refiner import NoteBudget
+from edge_agent.agent.refine.refiner import NoteBudget
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotFound
 
@@ -75,8 +74,3 @@ def profile(name: str) -> Profile:
     if name not in PROFILES:
         raise NotFound(f"There is no profile {name!r}: use one of {', '.join(PROFILES)}.")
     return PROFILES[name]
-
-
-def prompt(name: str) -> str:
-    """The text of a prompt file in `prompts/`, which ends without a line break."""
-    return (files("edge_agent.agent") / "prompts" / f"{name}.md").read_text("utf-8").strip()

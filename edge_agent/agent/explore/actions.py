@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge_agent.agent.guard import Guard, canonical
+from edge_agent.agent.explore.guard import Guard, canonical
 from edge_agent.agent.records import Action
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.profile import PROFILES, Profile
+from edge_agent.agent.explore.profile import PROFILES, Profile
 from edge_agent.agent.records import (
     Answered,
     Limits,
@@ -22,13 +22,13 @@ from edge_agent.agent.records import (
     StepStarted,
     Task,
 )
-from edge_agent.agent.service import AgentService
+from edge_agent.agent.runs.service import AgentService
 from edge_agent.chat.messages import ChatRequest
 from edge_agent.errors import EngineCrashed, NotFound, RequestError
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
 
-from .fakes import HARBOUR, FakeChat, Says, World, search
+from ..fakes import HARBOUR, FakeChat, Says, World, search
 
 PLAIN, HERMES = PROFILES["plain"], PROFILES["agentcpm"]
 QUESTION = "Who built the smack that carried the bell?"

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from edge_agent.agent.answerer import Answerer, echoes, is_missing
-from edge_agent.agent.evidence import Evidence
-from edge_agent.agent.passages import split
-from edge_agent.agent.ranker import Ranker
+from edge_agent.agent.answer.answerer import Answerer, echoes, is_missing
+from edge_agent.agent.refine.evidence import Evidence
+from edge_agent.agent.refine.passages import split
+from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.chat.messages import ChatRequest
 from edge_agent.tools.base import Page
 
-from .fakes import FakeChat, Says
+from ..fakes import FakeChat, Says
 
 TEXT = "The Thrift is an old smack. She was built by Ane Pollock. She has tanned sails."
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.passages import MAX_PASSAGE_CHARS, split
+from edge_agent.agent.refine.passages import MAX_PASSAGE_CHARS, split
 
 PAGE = """# The Lantern
 

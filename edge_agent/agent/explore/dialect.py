@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_agent.agent.actions import Call
-from edge_agent.agent.profile import Profile, prompt
+from edge_agent.agent.explore.actions import Call
+from edge_agent.agent.explore.profile import Profile
+from edge_agent.agent.prompts import prompt
 from edge_agent.chat.messages import ChatRequest, Completion, Message, ToolSpec
 
 THOUGHT_CHARS = 160

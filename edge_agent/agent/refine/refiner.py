@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.agent.evidence import Evidence, as_text
-from edge_agent.agent.passages import Passage, split
-from edge_agent.agent.ranker import Ranker
 from edge_agent.agent.records import Note
+from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.passages import Passage, split
+from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
 from edge_agent.engine.params import SamplingParams
 from edge_agent.tools.base import Page

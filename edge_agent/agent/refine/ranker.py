@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.agent.passages import Passage
+from edge_agent.agent.refine.passages import Passage
 from edge_agent.tools.embed import TextEmbedder
 
 Scores = NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from edge_agent.agent.passages import Passage
 from edge_agent.agent.records import Citation
+from edge_agent.agent.refine.passages import Passage
 from edge_agent.tools.base import Page
 
 

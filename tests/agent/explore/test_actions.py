@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from edge_agent.agent.actions import Actions, Call
+from edge_agent.agent.explore.actions import Actions, Call
 
-from .fakes import HARBOUR, World
+from ..fakes import HARBOUR, World
 
 
 def actions(world: World) -> Actions:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from edge_agent.agent.evidence import Evidence, as_text
-from edge_agent.agent.profile import prompt
-from edge_agent.agent.ranker import Ranker
-from edge_agent.agent.refiner import NoteBudget, Refiner
+from edge_agent.agent.prompts import prompt
+from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.refiner import NoteBudget, Refiner
 from edge_agent.tools.base import Page
 
-from .fakes import FakeChat, Says
+from ..fakes import FakeChat, Says
 
 
 def page(text: str, url: str = "http://h/p") -> Page:
