@@ -4,84 +4,29 @@ import json
 from functools import reduce
 from typing import Any
 
-import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from llguidance import LLTokenizer, TokenizerWrapper
 
 from edge_agent.chat.calls import read_calls
-from edge_agent.chat.constraints import Turn, grammar_for, grammar_of
-from edge_agent.chat.formats import FORMATS
+from edge_agent.chat.constraints import Turn
 from edge_agent.chat.messages import (
     ChatRequest,
-    Grammar,
-    Message,
     NamedTool,
-    ToolChoice,
     ToolSpec,
 )
-from edge_agent.engine.core.constraint import Constraint
 from edge_agent.errors import GrammarError, RequestError
 
-from .fakes import FETCH, TOOLS, FakeVocab
-
-ASKED = (Message("user", "Who?"),)
-SEARCH_A = '{"name": "search", "arguments": {"query": ["a", "b"], "limit": 3}}'
-FETCH_U = '{"name": "fetch_url", "arguments": {"url": "http://x.org"}}'
-ONE = f"<tool_call>\n{SEARCH_A}\n</tool_call>"
-TWO = f"{ONE}\n<tool_call>\n{FETCH_U}\n</tool_call>"
-VOCAB = FakeVocab(thinks=True)
-FREE = ChatRequest(ASKED, TOOLS)
-MUST = ChatRequest(ASKED, TOOLS, "required")
-
-
-class Bytes:
-    """FakeVocab in the shape that llguidance takes a tokenizer."""
-
-    eos_token_id = 257
-    bos_token_id = 258
-    special_token_ids = tuple(range(256, 265))
-    tokens = tuple(VOCAB.piece(i) for i in range(265))
-
-    def __call__(self, text: bytes | str) -> list[int]:
-        return list(text.encode() if isinstance(text, str) else text)
-
-
-TOKENIZER = LLTokenizer(TokenizerWrapper(Bytes()))
-
-
-def follows(grammar: str | None, text: str, tokens: bool = True) -> str:
-    """What the grammar says of a text: "complete", "unfinished", or what it accepted before no.
-
-    Without `tokens` every marker is spelled out in bytes.
-    """
-    assert grammar is not None
-    constraint = Constraint(grammar, TOKENIZER)
-    forced: list[int] = []
-    ids = VOCAB.encode(text) if tokens else list(text.encode())
-    for n, token in enumerate(ids):
-        if forced:
-            if forced.pop(0) != token:
-                return VOCAB.text(ids[:n])
-            continue
-        if constraint.finished or not allowed(constraint, token):
-            return VOCAB.text(ids[:n])
-        forced = constraint.accept(token)
-    done = constraint.finished or allowed(constraint, Bytes.eos_token_id)
-    return "complete" if done and not forced else "unfinished"
-
-
-def allowed(constraint: Constraint, token: int) -> bool:
-    logits = np.zeros(len(Bytes.tokens), np.float32)
-    constraint.apply(logits)
-    return bool(np.isfinite(logits[token]))
-
-
-def grammar(
-    request: ChatRequest, form: str = "hermes", turn: Turn | None = None, tokens: bool = True
-) -> str | None:
-    ids = VOCAB.token_id if tokens else lambda text: None
-    return grammar_for(request, FORMATS[form], turn or Turn(), ids)
+from .fakes import FETCH, TOOLS
+from .follows import (
+    ASKED,
+    FETCH_U,
+    FREE,
+    MUST,
+    ONE,
+    TWO,
+    follows,
+    grammar,
+)
 
 
 def test_free_text_has_no_grammar() -> None:
@@ -254,103 +199,6 @@ def test_a_choice_that_is_not_there_is_a_request_error() -> None:
         grammar(ChatRequest(ASKED, TOOLS, NamedTool("zoom")))
     with pytest.raises(RequestError, match="needs at least one tool"):
         grammar(ChatRequest(ASKED, (), "required"))
-
-
-LARK = '%llguidance {}\nstart: word+\nword: /[a-z]+/ "."\n%ignore " "'
-SAYINGS = [
-    (Grammar("gbnf", 'root ::= [a-z]+ ("." root)?'), "yes.no", "Yes"),
-    (Grammar("gbnf", 'root ::= "(" root ")" | "()"'), "(())", "(()"),
-    (Grammar("regex", r"\d{4}-\d{2}"), "2024-05", "2024/05"),
-    (Grammar("lark", LARK), "yes. no.", "yes"),
-]
-
-
-@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
-def test_text_obeys_a_grammar(given: Grammar, right: str, wrong: str) -> None:
-    told = grammar(ChatRequest(ASKED, grammar=given))
-    assert follows(told, right) == "complete"
-    assert follows(told, wrong) != "complete"
-
-
-@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
-def test_a_thought_before_a_grammar_is_free(given: Grammar, right: str, wrong: str) -> None:
-    asked = ChatRequest(ASKED, grammar=given)
-    for tokens in (True, False):
-        inside = grammar(asked, turn=Turn(opens_thought=True), tokens=tokens)
-        assert follows(inside, f"Hm {{.\n</think>\n\n{right}", tokens) == "complete"
-        assert follows(inside, f"Hm.</think>{wrong}", tokens) != "complete"
-        before = grammar(asked, turn=Turn(may_think=True), tokens=tokens)
-        assert follows(before, f"<think>Hm.</think>{right}", tokens) == "complete"
-        assert follows(before, right, tokens) == "complete"
-        assert follows(before, wrong, tokens) != "complete"
-
-
-@pytest.mark.parametrize(("given", "right", "wrong"), SAYINGS)
-@pytest.mark.parametrize("tokens", [True, False])
-@pytest.mark.parametrize(
-    ("choice", "calls", "texts"),
-    [
-        ("auto", True, True),
-        ("none", False, True),
-        ("required", True, False),
-        (NamedTool("search"), True, False),
-    ],
-)
-def test_with_tools_a_grammar_is_the_text_beside_the_calls(
-    given: Grammar,
-    right: str,
-    wrong: str,
-    tokens: bool,
-    choice: ToolChoice,
-    calls: bool,
-    texts: bool,
-) -> None:
-    told = grammar(ChatRequest(ASKED, TOOLS, choice, grammar=given), tokens=tokens)
-    assert (follows(told, ONE, tokens) == "complete") is calls
-    assert (follows(told, right, tokens) == "complete") is texts
-    assert follows(told, wrong, tokens) != "complete"
-    assert follows(told, ONE.replace("query", "quarry"), tokens) != "complete"
-
-
-@pytest.mark.parametrize(
-    ("given", "reason"),
-    [
-        (Grammar("gbnf", 'answer ::= "a"'), "no rule named 'root'"),
-        (Grammar("gbnf", 'root ::= "a'), "not closed"),
-        (Grammar("regex", "(a"), "unclosed group"),
-        (Grammar("regex", "a(?!b)"), "look-around"),
-        (Grammar("lark", "%llguidance {}\nstart: b"), "unknown name"),
-        (Grammar("lark", "start: a0\n" + "\n".join(f'a{i}: "x"' for i in range(5000))), "5001"),
-    ],
-)
-@pytest.mark.parametrize("choice", ["auto", "required"])
-def test_a_grammar_that_cannot_be_honoured_names_its_field(
-    given: Grammar, reason: str, choice: ToolChoice
-) -> None:
-    with pytest.raises(GrammarError) as caught:
-        grammar(ChatRequest(ASKED, TOOLS, choice, grammar=given))
-    assert caught.value.param == "grammar"
-    assert reason in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_a_grammar_and_a_schema_exclude_each_other() -> None:
-    given = Grammar("regex", "a")
-    with pytest.raises(RequestError, match="together with response_format") as caught:
-        grammar(ChatRequest(ASKED, response_schema={}, grammar=given))
-    assert caught.value.param == "grammar"
-
-
-def test_a_fault_of_the_tools_is_not_blamed_on_the_grammar() -> None:
-    bad = ToolSpec("b", "", {"type": "object", "properties": {"a": {"type": "nothing"}}})
-    with pytest.raises(GrammarError, match="parameters of tool 'b'") as caught:
-        grammar(ChatRequest(ASKED, (bad,), grammar=Grammar("regex", "a")))
-    assert caught.value.param == "tools"
-
-
-def test_a_grammar_is_gbnf_unless_it_says_lark() -> None:
-    assert grammar_of('root ::= "a"').kind == "gbnf"
-    assert grammar_of(f"\n {LARK}").kind == "lark"
-    assert grammar_of("# %llguidance\nroot ::= [a]").kind == "gbnf"
 
 
 def test_references_are_followed_up_to_a_number() -> None:
