@@ -46,14 +46,19 @@ class HttpSubject:
         self._words = words
         self._dialect = dialect
         self._client = client
-        self._template_tokens = 0
+        self._template_tokens = 0  # that are computed with every message
 
     async def learn_template(self) -> None:
-        """Find out how many tokens the server's template adds to a message."""
-        body = {"messages": list(self.new(PROBE_TOKENS)), "max_tokens": 1}
-        response = await self._client.post(self._url, json=body)
-        await _check(response)
-        self._template_tokens = max(0, response.json()["usage"]["prompt_tokens"] - PROBE_TOKENS)
+        """Find out how many tokens the server's template adds to a message, but for those that
+        every prompt begins with and that are cached: a second probe finds them so."""
+        for _ in range(2):
+            self._template_tokens = 0
+            body = {"messages": list(self.new(PROBE_TOKENS)), "max_tokens": 1}
+            response = await self._client.post(self._url, json=body)
+            await _check(response)
+            usage = response.json()["usage"]
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            self._template_tokens = max(0, usage["prompt_tokens"] - cached - PROBE_TOKENS)
 
     def new(self, n_tokens: int) -> Prompt:
         return self.text(self._words.draw(n_tokens - self._template_tokens))

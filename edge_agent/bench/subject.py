@@ -38,7 +38,8 @@ class Subject(Protocol):
     """Every method raises Lacking where it cannot."""
 
     def new(self, n_tokens: int) -> Prompt:
-        """A prompt of this many tokens (its template's counted) that no cache holds."""
+        """A prompt of which so many tokens are to be computed (its template's counted): no cache
+        holds them."""
         ...
 
     def text(self, text: str) -> Prompt:
