@@ -23,7 +23,8 @@ class Fact:
         """How the model reads it: the number, what it stands under when needed, the words."""
         under = self.passage.context.rsplit(" > ", 1)[-1]
         known = not under or under.casefold() in self.page.title.casefold()
-        return f"[{self.number}] {'' if known else f'({under}) '}{self.passage.text}"
+        words = " ".join(self.passage.text.split())
+        return f"[{self.number}] {'' if known else f'({under}) '}{words}"
 
     @property
     def citation(self) -> Citation:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Collection, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from typing import Any
 
 from edge_agent.agent.records import Note
-from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.condense import Condensed, condense_request, read_reply
+from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
 from edge_agent.agent.refine.passages import Passage, split
-from edge_agent.agent.refine.ranker import Ranker
-from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
-from edge_agent.engine.params import SamplingParams
+from edge_agent.agent.refine.ranker import Ranker, Scores
+from edge_agent.agent.refine.selection import select
+from edge_agent.chat.messages import Chat, Completion
+from edge_agent.engine.params import Usage
+from edge_agent.errors import ContextOverflow
 from edge_agent.tools.base import Page
 
-GREEDY = SamplingParams(temperature=0)
-CONDENSE_TOKENS = 96
-BACKGROUND = 1
 LINE_TOKENS = 6  # a fact's number, brackets and line end
+RANKED_SHARE = 0.33  # of the window that the passages of a turn may take before a model
+NOTED_SHARE = 0.2  # of the window that their notes may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,36 @@ class NoteBudget:
     ranked: int
     noted: int
 
+    def within(self, n_ctx: int) -> NoteBudget:
+        """The same for a window that has no room for so much."""
+        ranked, noted = int(RANKED_SHARE * n_ctx), int(NOTED_SHARE * n_ctx)
+        return NoteBudget(self.pages, min(self.ranked, ranked), min(self.noted, noted))
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage that may become a fact."""
+    """A passage that may become a fact, and the number of its page among those of the turn."""
 
+    home: int
     page: Page
     passage: Passage
-    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is kept of one page, best first; with the model's own lines when it condensed."""
+
+    kept: tuple[Candidate, ...]
+    condensed: Condensed | None = None
+    completion: Completion | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """Notes of a turn's pages, one a page; `completion` when the model condensed them."""
+    """Notes of a turn's pages, one a page.
+
+    completion: when the model condensed: what it wrote of all pages, with the sum of their usage.
+    """
 
     notes: tuple[Note, ...] = ()
     completion: Completion | None = None
@@ -59,98 +77,164 @@ class Refiner:
     def __init__(self, chat: Chat, ranker: Ranker, budget: NoteBudget, prompt: str) -> None:
         self._chat = chat
         self._ranker = ranker
-        self._budget = budget
+        self._budget = budget.within(chat.n_ctx)
         self._prompt = prompt
 
     async def refine(
-        self, pages: Sequence[Page], purpose: str, question: str, evidence: Evidence
+        self,
+        pages: Sequence[Page],
+        purpose: str,
+        question: str,
+        evidence: Evidence,
+        told: Collection[int] = (),
     ) -> Refined:
-        """Split, rank, condense, attribute. The pages of a turn compete for one budget."""
-        chosen = pages[: self._budget.pages]
-        candidates = self._split(chosen)
-        ranked = await asyncio.to_thread(self._rank, candidates, f"{purpose} {question}")
-        kept, completion = await self._condense(ranked, purpose, question)
-        return Refined(_attribute(chosen, kept, evidence), completion)
+        """Split, rank, condense, attribute. The pages of a turn compete for one budget.
 
-    def _split(self, pages: Sequence[Page]) -> list[Candidate]:
-        return [
-            Candidate(page, passage, self._chat.count(passage.text) + LINE_TOKENS)
-            for page in pages
+        told: numbers of facts that the transcript holds already; a note only names them.
+        """
+        chosen = _distinct(pages)[: self._budget.pages]
+        ranked = await self._ranked(chosen, purpose, question)
+        readings = await self._read(ranked, purpose, question)
+        notes = self._notes(chosen, readings, evidence, told)
+        return Refined(notes, _together([r.completion for r in readings if r.completion]))
+
+    async def _ranked(self, pages: Sequence[Page], purpose: str, question: str) -> list[Candidate]:
+        """The best within the budget, best first; all of them when they fit in the notes."""
+        candidates, scores = await asyncio.to_thread(self._scored, pages, purpose, question)
+        if scores is None:
+            return candidates
+        kept = select(
+            [c.passage for c in candidates],
+            [c.home for c in candidates],
+            scores,
+            lambda i: self._cost(candidates[i]),
+            self._budget.ranked,
+        )
+        return [candidates[i] for i in kept]
+
+    def _scored(
+        self, pages: Sequence[Page], purpose: str, question: str
+    ) -> tuple[list[Candidate], Scores | None]:
+        """Everything the pages say, and how well; no scores when all of it fits in the notes."""
+        candidates = [
+            Candidate(home, page, passage)
+            for home, page in enumerate(pages)
             for passage in split(page.text)
         ]
-
-    def _rank(self, candidates: list[Candidate], query: str) -> list[Candidate]:
-        """The best within the budget, best first; all of them when they fit in the notes."""
-        if sum(c.tokens for c in candidates) <= self._budget.noted:
-            return candidates
-        passages = [c.passage for c in candidates]
+        if self._fits(candidates, self._budget.noted):
+            return candidates, None
         titles = [c.page.title for c in candidates]
-        scores = self._ranker.scores(query, titles, passages)
-        best = [candidates[i] for i in np.argsort(-scores, kind="stable")]
-        return _within(best, self._budget.ranked)
+        query = purpose if question in purpose else f"{purpose} {question}".strip()
+        return candidates, self._ranker.scores(query, titles, [c.passage for c in candidates])
 
-    async def _condense(
-        self, ranked: list[Candidate], purpose: str, question: str
-    ) -> tuple[list[Candidate], Completion | None]:
-        """Let the model point at what matters, when ranking alone keeps too much."""
-        if sum(c.tokens for c in ranked) <= self._budget.noted:
-            return ranked, None
-        request = self._request(ranked, purpose, question)
-        completion = await self._chat.complete(self._chat.prepare(request))
-        chosen = [ranked[i] for i in _pointed_at(completion.text, len(ranked))]
-        return _within(chosen, self._budget.noted), completion
+    async def _read(
+        self, ranked: Sequence[Candidate], purpose: str, question: str
+    ) -> list[Reading]:
+        """Let the model point at what matters, where ranking alone keeps too much."""
+        homes = list(dict.fromkeys(c.home for c in ranked))
+        pages = [tuple(c for c in ranked if c.home == home) for home in homes]
+        if self._fits(ranked, self._budget.noted):
+            return [Reading(own) for own in pages]
+        share = self._budget.noted // len(pages)
+        return await _all([self._read_page(own, share, purpose, question) for own in pages])
 
-    def _request(self, ranked: list[Candidate], purpose: str, question: str) -> ChatRequest:
-        lines = "\n".join(
-            f"[{i}] {c.page.title}: {c.passage.text}" for i, c in enumerate(ranked, 1)
-        )
-        text = self._prompt.format(question=question, purpose=purpose, passages=lines)
-        return ChatRequest(
-            (Message("user", text),),
-            response_schema=_pointing_schema(len(ranked)),
-            sampling=GREEDY,
-            max_tokens=CONDENSE_TOKENS,
-            thinking=False,
-            priority=BACKGROUND,
-        )
+    async def _read_page(
+        self, own: tuple[Candidate, ...], share: int, purpose: str, question: str
+    ) -> Reading:
+        if self._fits(own, share):
+            return Reading(own)
+        title, passages = own[0].page.title, [c.passage for c in own]
+        request = condense_request(self._prompt, title, passages, purpose, question)
+        try:
+            prompt = self._chat.prepare(request)
+        except ContextOverflow:
+            return Reading(own)  # a window too small for a second look: ranking stands
+        completion = await self._chat.complete(prompt)
+        condensed = read_reply(completion.text, title, passages)
+        return Reading(tuple(own[i] for i in condensed.pointed), condensed, completion)
+
+    def _notes(
+        self,
+        pages: Sequence[Page],
+        readings: Sequence[Reading],
+        evidence: Evidence,
+        told: Collection[int],
+    ) -> tuple[Note, ...]:
+        """A note for every page, its facts in reading order; empty where nothing was kept."""
+        by_turns = chain.from_iterable(zip_longest(*(reading.kept for reading in readings)))
+        kept, left = self._within([c for c in by_turns if c is not None], self._budget.noted)
+        lines = {r.kept[0].home: r.condensed for r in readings if r.kept and r.condensed}
+        notes = []
+        for home, page in enumerate(pages):
+            own = [c.passage for c in kept if c.home == home]
+            facts = evidence.add(page, sorted(own, key=lambda passage: passage.position))
+            text = _told(facts, told)
+            said = _with_lines(text, lines[home]) if text and home in lines else text
+            cost = self._chat.count(said) - self._chat.count(text)
+            fits = cost <= left
+            left -= cost if fits else 0
+            notes.append(Note(page.source, page.url, page.title, said if fits else text))
+        return tuple(notes)
+
+    def _within(self, best_first: Sequence[Candidate], budget: int) -> tuple[list[Candidate], int]:
+        """As many as fit, in the order given, and what is left of the budget."""
+        kept: list[Candidate] = []
+        for candidate in best_first:
+            cost = self._cost(candidate)
+            if cost <= budget:
+                kept.append(candidate)
+                budget -= cost
+        return kept, budget
+
+    def _cost(self, candidate: Candidate) -> int:
+        return self._chat.count(candidate.passage.text) + LINE_TOKENS
+
+    def _fits(self, candidates: Sequence[Candidate], budget: int) -> bool:
+        if len(candidates) * LINE_TOKENS > budget:
+            return False  # counting the tokens of a book takes longer than ranking it
+        return sum(map(self._cost, candidates)) <= budget
 
 
-def _within(best_first: list[Candidate], budget: int) -> list[Candidate]:
-    """As many as fit, in the order given; one that does not fit leaves room for shorter ones."""
-    kept: list[Candidate] = []
-    for candidate in best_first:
-        if candidate.tokens <= budget:
-            kept.append(candidate)
-            budget -= candidate.tokens
-    return kept
-
-
-def _attribute(
-    pages: Sequence[Page], kept: Sequence[Candidate], evidence: Evidence
-) -> tuple[Note, ...]:
-    """A note for every page, its facts in reading order; empty where nothing was kept."""
-    notes = []
+def _distinct(pages: Sequence[Page]) -> list[Page]:
+    by_url: dict[str, Page] = {}
     for page in pages:
-        own = [c.passage for c in kept if c.page is page]
-        facts = evidence.add(page, sorted(own, key=lambda passage: passage.position))
-        notes.append(Note(page.source, page.url, page.title, as_text(facts)))
-    return tuple(notes)
+        by_url.setdefault(page.url, page)
+    return list(by_url.values())
 
 
-def _pointing_schema(n: int) -> dict[str, object]:
-    numbers = {"type": "integer", "minimum": 1, "maximum": n}
-    return {
-        "type": "object",
-        "properties": {"relevant": {"type": "array", "items": numbers, "maxItems": 8}},
-        "required": ["relevant"],
-        "additionalProperties": False,
-    }
-
-
-def _pointed_at(text: str, n: int) -> list[int]:
-    """Indices the model pointed at, each once; all of them when it was cut off."""
+async def _all(work: Sequence[Coroutine[Any, Any, Reading]]) -> list[Reading]:
+    """All at once, so that the engine computes them in one batch; none outlives a failure."""
+    tasks = [asyncio.create_task(one) for one in work]
     try:
-        numbers = [*json.loads(text)["relevant"]]
-    except (ValueError, KeyError, TypeError):
-        return list(range(n))
-    return list(dict.fromkeys(i - 1 for i in numbers if isinstance(i, int) and 1 <= i <= n))
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _together(completions: Sequence[Completion]) -> Completion | None:
+    """One completion that stands for several in the accounts."""
+    if not completions:
+        return None
+    usage = sum((c.done.usage for c in completions), Usage())
+    text = "\n".join(c.text for c in completions)
+    return Completion(text, "", (), replace(completions[0].done, usage=usage))
+
+
+def _told(facts: Sequence[Fact], told: Collection[int]) -> str:
+    """The facts as the model reads them; those it has read before by their numbers alone."""
+    known = ", ".join(f"[{fact.number}]" for fact in facts if fact.number in told)
+    new = as_text(fact for fact in facts if fact.number not in told)
+    before = f"Told before: {known} of “{facts[0].page.title}”." if known else ""
+    return "\n".join(part for part in (new, before) if part)
+
+
+def _with_lines(text: str, condensed: Condensed) -> str:
+    """A note with the model's own lines around the evidence."""
+    parts = [text]
+    if condensed.rational:
+        parts = [f"Rational: {condensed.rational}", *parts]
+    if condensed.summary:
+        parts.append(f"Summary: {condensed.summary}")
+    return "\n".join(parts)
