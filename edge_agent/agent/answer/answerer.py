@@ -4,61 +4,67 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from edge_agent.agent.answer.answer import Answer
+from edge_agent.agent.answer.claims import claims
+from edge_agent.agent.answer.links import links, returned, without_made_up
+from edge_agent.agent.answer.question import Kind, asked
+from edge_agent.agent.answer.shapes import ANSWER_CHARS, SHAPED, shape
+from edge_agent.agent.answer.wording import NOT_FOUND, echoes, is_missing
 from edge_agent.agent.prompts import prompt
-from edge_agent.agent.records import Citation
 from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
-from edge_agent.agent.refine.ranker import Ranker, words
-from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message
-from edge_agent.engine.params import SamplingParams
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.words import words
+from edge_agent.chat.messages import Chat, ChatRequest, Completion, Done, Message
+from edge_agent.engine.params import SamplingParams, Usage
+
+__all__ = ["NOT_FOUND", "Answer", "Answerer", "echoes", "is_missing"]
 
 GREEDY = SamplingParams(temperature=0)
-ANSWER_CHARS = 120
 THOUGHT_CHARS = 200
 MOST_CITATIONS = 4
 ANSWER_TOKENS = 200
-NOT_FOUND = "not found"
 MARKED = 1e6  # more than any score
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`completion` is the generation it came from, for the accounts."""
-
-    text: str
-    citations: tuple[Citation, ...]
-    completion: Completion
+NO_COMPLETION = Completion("", "", (), Done("stop", Usage()))
 
 
 class Answerer:
     """Draws answers from facts, and finds the facts behind an answer."""
 
-    def __init__(self, chat: Chat, ranker: Ranker, tokens: int) -> None:
+    def __init__(
+        self, chat: Chat, ranker: Ranker, tokens: int, shaped: Collection[Kind] = SHAPED
+    ) -> None:
         self._chat = chat
         self._ranker = ranker
         self._tokens = tokens
+        self._shaped = shaped
 
-    async def extract(self, question: str, evidence: Evidence) -> Answer:
-        """A short answer with the facts that prove it; "not found" when they do not hold it."""
+    async def extract(self, question: str, evidence: Evidence, feedback: str = "") -> Answer:
+        """See `answer.Answering.extract`."""
         facts = self.closest(question, evidence)
         text = prompt("answer").format(facts=as_text(facts), question=question)
+        text += f"\nA first answer was wrong. {feedback}" if feedback else ""
         # a thought before the answer: without it small models answer with the first name they see
         thought = {"type": "string", "maxLength": THOUGHT_CHARS}
-        answer = {"type": "string", "minLength": 1, "maxLength": ANSWER_CHARS}
+        answer = shape(asked(question), facts, self._shaped)
         completion = await self._point(text, facts, {"thought": thought, "answer": answer})
         wrote = _loads(completion.text)
-        found = str(wrote.get("answer", "")).strip() or NOT_FOUND
+        found = _without_made_up(str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
-        return Answer(found, tuple(fact.citation for fact in cited), completion)
+        return _with_claims(found, cited, facts, completion)
 
-    async def support(self, question: str, answer: str, evidence: Evidence) -> Answer:
-        """The facts that prove an answer the model has written itself."""
+    async def support(
+        self, question: str, answer: str, evidence: Evidence, known: Collection[str] = ()
+    ) -> Answer:
+        """See `answer.Answering.support`."""
+        answer = _without_made_up(answer, evidence, known)
+        if is_missing(answer):
+            return Answer(answer, (), NO_COMPLETION)
         facts = self.closest(f"{question} {answer}", evidence)
         text = prompt("support").format(
             facts=as_text(facts), question=question, answer=answer[:ANSWER_CHARS]
@@ -66,7 +72,7 @@ class Answerer:
         completion = await self._point(text, facts, {})
         cited = self._cited(_loads(completion.text), facts)
         cited = self._with_carrier(cited, answer, question, facts)
-        return Answer(answer, tuple(fact.citation for fact in cited), completion)
+        return _with_claims(answer, cited, facts, completion)
 
     async def _point(self, text: str, facts: Sequence[Fact], more: dict[str, object]) -> Completion:
         numbers = {"enum": [fact.number for fact in facts]}
@@ -146,12 +152,19 @@ def _loads(text: str) -> dict[str, object]:
     return wrote if isinstance(wrote, dict) else {}
 
 
-def is_missing(answer: str) -> bool:
-    """Whether an answer says that there is none."""
-    return answer.casefold().strip(" .") in (NOT_FOUND, "unknown", "none", "n/a")
+def _without_made_up(answer: str, evidence: Evidence, known: Collection[str] = ()) -> str:
+    """The answer without links that no tool returned; "not found" when nothing is left of it."""
+    text = answer.strip()
+    if links(text):
+        text = without_made_up(text, {*known, *returned(evidence)})
+    return text or NOT_FOUND
 
 
-def echoes(question: str, answer: str) -> bool:
-    """Whether an answer only repeats a name of the question, which offers no choice of names."""
-    told = set(words(answer))
-    return bool(told) and told <= set(words(question)) and " or " not in question.casefold()
+def _with_claims(
+    text: str, cited: Sequence[Fact], facts: Sequence[Fact], completion: Completion
+) -> Answer:
+    """The answer with what was cited, and what its claims cite beside."""
+    pointed = tuple(fact.citation for fact in cited)
+    claimed = () if is_missing(text) else claims(text, pointed, facts)
+    quotes = [quote for claim in claimed for quote in claim.citations]
+    return Answer(text, tuple(dict.fromkeys([*pointed, *quotes])), completion, claimed)
