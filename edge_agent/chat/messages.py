@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from edge_agent.engine.params import GenerateParams, SamplingParams, Usage
+from edge_agent.engine.params import Edit, Edited, GenerateParams, SamplingParams, Usage
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -54,6 +54,8 @@ class NamedTool:
 
 
 ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
+
+TokenRange: TypeAlias = tuple[int, int]  # the first token of a span, and the one behind its last
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,5 +239,21 @@ class Chat(Protocol):
         """Close the thought that the running generation of this name is in.
 
         False when it is not in one. Raises NotFound when no such generation is running.
+        """
+        ...
+
+    def locate(
+        self, prompt: Prompt, texts: Sequence[str], since: int = 0
+    ) -> tuple[TokenRange | None, ...]:
+        """Where these texts stand in the prompt's ids, looked for one behind the other from token
+        `since` on. A span holds only tokens of its text, and the line end behind it. None for a
+        text that is not there, or where a prompt has no ids."""
+        ...
+
+    async def edit(self, edit: Edit) -> Edited:
+        """Change what the engine has cached; `chat.edits` makes edits of prompts.
+
+        A chat that keeps no cells of its own does nothing, which is Edited(0, 0): the next request
+        is computed as if it were new. Raises EngineCrashed, NotFound (a name), or RequestError.
         """
         ...

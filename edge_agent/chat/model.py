@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, detect
+from edge_agent.chat.locate import located
 from edge_agent.chat.messages import (
     ChatRequest,
     Completion,
@@ -18,6 +19,7 @@ from edge_agent.chat.messages import (
     Prompt,
     Text,
     Thought,
+    TokenRange,
     ToolCall,
 )
 from edge_agent.chat.pins import pinned
@@ -26,7 +28,13 @@ from edge_agent.chat.reader import Reader
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.thinking import settled, thought_limit
 from edge_agent.chat.vocab import Vocabulary
-from edge_agent.engine.params import GenerateParams, SamplingParams, TokenEngine
+from edge_agent.engine.params import (
+    Edit,
+    Edited,
+    GenerateParams,
+    SamplingParams,
+    TokenEngine,
+)
 from edge_agent.errors import ContextOverflow, EngineError, NotFound, RequestError
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
@@ -107,7 +115,9 @@ class ChatModel:
         request = settled(request)
         rendered = self._writer.continuation(messages, request)
         ids = prompt.ids + completion.done.ids + tuple(self._writer.ids(rendered.text))
-        return self._prompt(ids, rendered, request, prompt.params.pin if request.pin else 0)
+        longer = self._prompt(ids, rendered, request, prompt.params.pin if request.pin else 0)
+        pruned = prompt.params.accept_pruned
+        return replace(longer, params=replace(longer.params, accept_pruned=pruned))
 
     def _prompt(
         self, ids: tuple[int, ...], rendered: Rendered, request: ChatRequest, pin: int
@@ -203,3 +213,14 @@ class ChatModel:
         if not name or name not in self._running:
             raise NotFound(f"No generation named {name!r} is running: it may have ended.")
         return await self._engine.stop_thinking(name)
+
+    def locate(
+        self, prompt: Prompt, texts: Sequence[str], since: int = 0
+    ) -> tuple[TokenRange | None, ...]:
+        """See `messages.Chat.locate`."""
+        pieces = [self._vocab.piece(token) for token in prompt.ids[since:]]
+        return located(pieces, texts, since)
+
+    async def edit(self, edit: Edit) -> Edited:
+        """See `messages.Chat.edit`."""
+        return await self._engine.edit(edit)

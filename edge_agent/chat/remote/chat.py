@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from edge_agent.chat.messages import (
     Prompt,
     Text,
     Thought,
+    TokenRange,
     ToolCall,
 )
 from edge_agent.chat.model import new_call_id
@@ -35,11 +36,15 @@ from edge_agent.chat.remote.terms import (
     yielded,
 )
 from edge_agent.chat.remote.wire import Json, body_of, is_forced, limits_thoughts
-from edge_agent.engine.params import GenerateParams, SamplingParams
+from edge_agent.engine.params import Edit, Edited, GenerateParams, SamplingParams
 from edge_agent.errors import ContextOverflow, EngineError, NotSupported, RequestError
 
 MOST_TERMS = 12  # times one request is sent again with less in it
 NO_BUDGET = "The backend has no limit on thinking of its own: only max_tokens bounds a thought."
+NO_EDITS = (
+    "The backend's cache cannot be edited from here: what a folded or rolled back conversation "
+    "still holds is sent again."
+)
 LEAST_ROOM = 16  # tokens an answer is given where the estimate leaves none
 
 
@@ -233,6 +238,17 @@ class RemoteChat:
     async def stop_thinking(self, name: str) -> bool:
         """See `messages.Chat.stop_thinking`; OpenAI's API has no word for it."""
         raise NotSupported("A backend cannot be told to stop thinking: cancel the request instead.")
+
+    def locate(
+        self, prompt: Prompt, texts: Sequence[str], since: int = 0
+    ) -> tuple[TokenRange | None, ...]:
+        """See `messages.Chat.locate`; a prompt that is sent as messages has no ids."""
+        return (None,) * len(texts)
+
+    async def edit(self, edit: Edit) -> Edited:
+        """See `messages.Chat.edit`."""
+        self._tell(NO_EDITS)
+        return Edited(0, 0)
 
 
 def _check(request: ChatRequest) -> None:
