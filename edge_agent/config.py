@@ -73,6 +73,7 @@ class Settings(BaseSettings):
 
     # how the agent talks to the model, over what its card or name says
     profile: str | None = None
+    runs_at_once: int = Field(2, ge=1, le=64, description="agent runs at once; others wait")
 
     # defaults of a request, over the model card's
     seed: int | None = None

@@ -7,6 +7,7 @@
     │   ├── GrammarError         a schema or grammar that cannot be honoured
     │   └── NotSupported         a known feature that this build or model lacks
     ├── NotFound                 no model, run or library of that name
+    ├── Conflict                 what a run has come to does not allow it
     ├── CatalogError             model cards and their files
     │   ├── PullError            no source delivered the file
     │   └── BadModelFile         cut, wrong hash, or not what the card says
@@ -81,6 +82,10 @@ class NotSupported(RequestError):
 
 class NotFound(EdgeAgentError):
     """No model, run or library of that name; the message lists what there is."""
+
+
+class Conflict(EdgeAgentError):
+    """What is asked of a run does not go together with what it has come to."""
 
 
 class CatalogError(EdgeAgentError):

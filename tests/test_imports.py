@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"errors"},
     "tools": {"store", "errors", "config"},
     "agent": {"chat", "tools", "store", "engine.params", "errors", "config"},
+    "eval": {"agent", "chat", "tools", "engine.params", "errors", "config"},
     "server": {"agent", "chat", "store", "tools", "engine.params", "errors", "config"},
     "cli": {
         "agent",
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "engine",
         "errors",
+        "eval",
         "server",
         "store",
         "tools",

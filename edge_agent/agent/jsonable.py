@@ -8,6 +8,7 @@ from typing import Any
 from edge_agent.agent.records import (
     Answered,
     NoteTaken,
+    Retried,
     Run,
     RunEvent,
     RunStarted,
@@ -23,6 +24,7 @@ KINDS: dict[type[Any], str] = {
     StepStarted: "step_started",
     ThoughtDelta: "thought_delta",
     TextDelta: "text_delta",
+    Retried: "retry",
     ToolCalled: "tool_call",
     ToolReturned: "tool_result",
     NoteTaken: "note",

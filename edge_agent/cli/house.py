@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from edge_agent.agent.explore.profile import profile
+from edge_agent.agent.explore.profile import Profile, profile
 from edge_agent.agent.runs.service import AgentService
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
 from edge_agent.catalog.progress import Progress
@@ -42,10 +42,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A loaded model and an agent over it."""
+    """A loaded model and an agent over it, with the tools and the pages of its runs."""
 
     loaded: Loaded
     agent: AgentService
+    tools_for: ToolsFor
+    pages: PageStore
 
     @property
     def chat(self) -> Chat:
@@ -83,23 +85,38 @@ async def furnish(
     fetched: Fetched, settings: Settings, reach: Reach, say: Say
 ) -> AsyncIterator[House]:
     """Load the model and build the agent. Everything is closed at the end. Raises any error."""
+    async with opened(fetched, settings, say) as loaded:
+        way = profile(settings.profile or loaded.profile)
+        async with over(loaded, way, settings, reach, fetched.embedder) as house:
+            yield house
+
+
+@asynccontextmanager
+async def over(
+    loaded: Loaded, way: Profile, settings: Settings, reach: Reach, embedder: Embedder | None
+) -> AsyncIterator[House]:
+    """Build the agent over a model that is loaded."""
     async with AsyncExitStack() as stack:
-        loaded = await stack.enter_async_context(_opened(fetched, settings, say))
         journal = open_journal(settings.data_dir / "journal.sqlite")
         stack.callback(journal.close)
         web = await stack.enter_async_context(WebClient(allow_hosts=reach.allow_hosts))
+        pages = PageStore(journal)
+        tools_for = ToolsFor(reach, web, pages)
         agent = AgentService(
             loaded.chat,
-            profile(settings.profile or loaded.profile),
-            ToolsFor(reach, web, PageStore(journal)),
+            way,
+            tools_for,
             RunStore(journal),
-            fetched.embedder,
+            embedder,
             frozenset(loaded.names),
+            settings.runs_at_once,
         )
-        yield House(loaded, agent)
+        stack.push_async_callback(agent.close)
+        yield House(loaded, agent, tools_for, pages)
 
 
-def _opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncContextManager[Loaded]:
+def opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncContextManager[Loaded]:
+    """The model, here or at the backend, while the block runs. Raises any error."""
     if fetched.here is not None:
         return open_local(fetched.here, settings, say)
     if settings.backend:

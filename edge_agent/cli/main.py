@@ -1,4 +1,4 @@
-"""The command line: serve, run, demo, pull, models, plan, bench."""
+"""The command line: serve, run, demo, pull, models, plan, bench, eval."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from edge_agent import __version__
 from edge_agent.cli.bench import bench
+from edge_agent.cli.eval import evaluate
 from edge_agent.cli.models import models, pull
 from edge_agent.cli.plan import plan
 from edge_agent.cli.research import demo, run
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (serve, run, demo, pull, models, plan, bench):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def _version(wanted: bool) -> None:

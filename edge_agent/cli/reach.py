@@ -87,4 +87,6 @@ def _host(url: str) -> str:
         good = False
     if not good:
         raise ConfigError(f"--search takes a URL such as http://127.0.0.1:8888, not {url!r}.")
-    return parts.netloc.rpartition("@")[2]
+    host = parts.netloc.rpartition("@")[2].rstrip(":")
+    # with its port always: an entry without one would open every port of the host
+    return host if parts.port else f"{host}:{443 if parts.scheme == 'https' else 80}"

@@ -161,7 +161,9 @@ def _serve(settings: Settings, reach: Reach, listening: socket.socket) -> None:
 
 
 async def serve_house(house: House, settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it, and go on with the runs that were cut off."""
+    if cut := house.agent.recover():
+        say(f"Going on with {'a run' if len(cut) == 1 else f'{len(cut)} runs'} from before.")
     await serve_app(
         create_app(services_of(house, settings)),
         listening=listening,
@@ -178,6 +180,7 @@ def services_of(house: House, settings: Settings) -> Services:
     return Services(
         chat=loaded.chat,
         agent=house.agent,
+        runs=house.agent,
         models=[served],
         health=loaded.health,
         api_keys=settings.api_key,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edge_agent.agent.jsonable import event_as_json, run_as_json
-from edge_agent.agent.records import Answered, Limits, Run, RunEvent, Task
-from edge_agent.errors import EngineError, RequestError
+from edge_agent.agent.records import Answered, Run, RunEvent, Task
+from edge_agent.errors import EngineError
 from edge_agent.server.chat import check_health
 from edge_agent.server.output import Json
-from edge_agent.server.schemas import RunBody, WireLimits
+from edge_agent.server.runs import accepted, error_frame, event_frames, task_of
+from edge_agent.server.schemas import RunBody
 from edge_agent.server.services import AUTO_NAMES, Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame
@@ -26,26 +26,33 @@ router = APIRouter(tags=["agent"])
 async def agent_run(body: RunBody, request: Request, services: ServicesDep) -> Response:
     """The finished run, or with `"stream": true` one server-sent event per thing that happens.
 
-    The last event, `answer`, has the fields of the finished run.
+    The last event, `answer`, has the fields of the finished run. Who closes the connection cancels
+    the run. With `"background": true` the answer is 202 and the run as it stands, at once (or its
+    events), and the run goes on whoever listens: see /agent/runs.
     """
     services.check_model(body.model)
     check_health(services)
+    if body.background:
+        return await _in_background(body, request, services)
     events = services.agent.stream(to_task(body, services))
     if body.stream:
-        return await event_stream(request, _frames(events), services.heartbeat_s, _error_frame)
+        return await event_stream(request, _frames(events), services.heartbeat_s, error_frame)
     return await answer(request, _whole(events))
+
+
+async def _in_background(body: RunBody, request: Request, services: Services) -> Response:
+    runs = services.kept_runs()
+    run = runs.submit(to_task(body, services))
+    if not body.stream:
+        return accepted(run)
+    frames = event_frames(runs.book, run.id, 0)
+    return await event_stream(request, frames, services.heartbeat_s, error_frame)
 
 
 def to_task(body: RunBody, services: Services) -> Task:
     """A library stays a name: whatever it looks like, the agent looks it up among its own."""
-    if not body.task.strip():
-        raise RequestError("task: say what is to be found out.", "task")
     model = None if body.model is None or body.model in AUTO_NAMES else services.chat.name
-    return Task(body.task, model, _limits(body.limits), body.library or None)
-
-
-def _limits(given: WireLimits | None) -> Limits:
-    return Limits(**given.model_dump(exclude_none=True)) if given else Limits()
+    return task_of(body, model)
 
 
 async def _whole(events: AsyncGenerator[RunEvent, None]) -> Response:
@@ -65,7 +72,3 @@ async def _frames(events: AsyncGenerator[RunEvent, None]) -> Frames:
         async for event in events:
             data = event_as_json(event)
             yield frame(data, data["type"])
-
-
-def _error_frame(body: dict[str, Any]) -> bytes:
-    return frame({"type": "error", **body}, "error")

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from edge_agent import __version__
-from edge_agent.server import agent, chat, errors, models
+from edge_agent.server import agent, chat, errors, models, runs
 from edge_agent.server.auth import ApiKeys
 from edge_agent.server.intake import Intake
 from edge_agent.server.services import Services
@@ -26,7 +26,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for routes in (chat.router, agent.router, models.router):
+    for routes in (chat.router, agent.router, runs.router, models.router):
         app.include_router(routes, responses=ERROR_DOC)
     errors.install(app)
     app.add_middleware(Intake, max_bytes=services.max_body_bytes)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from edge_agent.errors import (
+    Conflict,
     ContextOverflow,
     EdgeAgentError,
     EngineBusy,
@@ -30,6 +31,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (NotSupported, 501, "not_supported_error"),
     (RequestError, 400, "invalid_request_error"),
     (NotFound, 404, "not_found_error"),
+    (Conflict, 409, "conflict_error"),
     (EngineBusy, 429, "rate_limit_error"),
     (EngineCrashed, 503, "unavailable_error"),
     (ModelLoadError, 503, "unavailable_error"),

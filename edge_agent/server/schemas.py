@@ -229,13 +229,23 @@ class WireLimits(Wire):
     seconds: float | None = Field(None, gt=0)
 
 
-class RunBody(Wire):
-    """POST /agent/run. `library` is the name the server was given for a library."""
+class FollowUpBody(Wire):
+    """POST /agent/runs/{id}/follow-up. `library` is the name the server was given for a library.
+
+    `output_schema`, a JSON schema, asks for the answer as JSON beside the words, in `output`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     task: str
-    model: str | None = None
     limits: WireLimits | None = None
     library: str | None = None
+    output_schema: JsonObject | None = None
+
+
+class RunBody(FollowUpBody):
+    """POST /agent/run. A run in the background goes on when nobody waits for it."""
+
+    model: str | None = None
     stream: bool | None = None
+    background: bool | None = None

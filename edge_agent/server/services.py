@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypedDict
 
 from edge_agent.agent.records import Agent
+from edge_agent.agent.runs.service import AgentService
 from edge_agent.chat.messages import Chat
 from edge_agent.engine.params import SamplingParams
-from edge_agent.errors import NotFound
+from edge_agent.errors import NotFound, NotSupported
 
 HealthState: TypeAlias = Literal["ok", "loading", "restarting", "failed"]
 AUTO_NAMES = frozenset({"", "auto", "default"})
@@ -47,7 +48,8 @@ class Services:
 
     models: what /v1/models lists; the aliases of the entry named `chat.name` are served too.
     api_keys: empty lets everyone in. heartbeat_s: pause between comments that keep a stream open.
-    max_body_bytes: the largest request body that is read.
+    max_body_bytes: the largest request body that is read. runs: those of `agent` that outlive
+    their requests; None where there are none.
     """
 
     chat: Chat
@@ -58,6 +60,13 @@ class Services:
     defaults: Defaults = field(default_factory=Defaults)
     heartbeat_s: float = 15.0
     max_body_bytes: int = 64 * 1024 * 1024
+    runs: AgentService | None = None
+
+    def kept_runs(self) -> AgentService:
+        """`runs`; raises NotSupported where there are none."""
+        if self.runs is None:
+            raise NotSupported("This server keeps no runs: wait for the answer of /agent/run.")
+        return self.runs
 
     def names(self) -> tuple[str, ...]:
         """The served model's name, then its aliases."""

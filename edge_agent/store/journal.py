@@ -38,6 +38,12 @@ MIGRATIONS = (
     );
     CREATE INDEX pages_by_url ON pages (url, fetched_at)
     """,
+    # runs of before had no owner who could be asked whether it is alive: they count as cut off
+    """
+    ALTER TABLE runs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    UPDATE runs SET status = 'failed', reason = 'env_error' WHERE status = 'running';
+    CREATE INDEX runs_by_status ON runs (status)
+    """,
 )
 
 

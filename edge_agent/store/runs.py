@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import NotFound, StoreError
 from edge_agent.store.database import Database, storable
+from edge_agent.store.pages import PageStore
+
+UNFINISHED = ("queued", "running")
+ENDED = "answer"  # the kind of the event that `finish` adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,10 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as recorded. status is "running" until `finish`; result is what `finish` was given.
+    """A run as recorded. status is "queued" or "running" until `finish`; result is what that got.
 
-    A run that is still "running" when no process works on it was cut off: its events are whole.
+    owner: who works on it, or did last (see `store.owner`). An unfinished run whose owner is dead
+    was cut off: its events are whole.
     """
 
     id: str
@@ -37,6 +43,7 @@ class RunRow:
     reason: str | None
     result: dict[str, Any] | None
     events: tuple[EventRow, ...] = ()
+    owner: str = ""
 
 
 class RunStore:
@@ -48,60 +55,127 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._database.path
+
+    @property
+    def pages(self) -> PageStore:
+        """The pages of the same file."""
+        return PageStore(self._database)
+
     def create(
-        self, run_id: str, task: str, model: str, created_at: str, extra: Mapping[str, Any]
+        self,
+        run_id: str,
+        task: str,
+        model: str,
+        created_at: str,
+        extra: Mapping[str, Any],
+        owner: str = "",
+        events: Iterable[tuple[str, Mapping[str, Any]]] = (),
     ) -> None:
-        """Begin a run. A second run of the same id is a StoreError."""
-        row = (run_id, storable(task), model, created_at, _json(extra))
+        """Begin a run with its first events; it waits for `start`. A second run of the same id is a
+        StoreError."""
+        rows = [(kind, _json(payload)) for kind, payload in events]
+        row = (run_id, storable(task), model, created_at, _json(extra), owner)
         with self._database.transaction() as connection:
             if _exists(connection, run_id):
                 raise StoreError(f"The run {run_id} is already in the journal: use another id.")
             connection.execute(
-                "INSERT INTO runs (id, task, model, created_at, extra) VALUES (?, ?, ?, ?, ?)", row
+                "INSERT INTO runs (id, task, model, created_at, extra, owner, status) "
+                "VALUES (?, ?, ?, ?, ?, ?, 'queued')",
+                row,
             )
+            _extend(connection, run_id, rows)
+
+    def start(self, run_id: str) -> None:
+        """The run is being worked on. A finished run is a StoreError."""
+        with self._database.transaction() as connection:
+            _require_unfinished(connection, run_id)
+            connection.execute("UPDATE runs SET status = 'running' WHERE id = ?", (run_id,))
 
     def append(self, run_id: str, kind: str, payload: Mapping[str, Any]) -> int:
-        """Add an event to a running run and return its number. A finished run takes no more."""
-        text = _json(payload)
+        """Add an event to an unfinished run and return its number."""
+        return self.extend(run_id, [(kind, payload)])
+
+    def extend(self, run_id: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
+        """Add events, all or none, and return the number of the last (0: there is none yet)."""
+        rows = [(kind, _json(payload)) for kind, payload in events]
         with self._database.transaction() as connection:
-            _require_running(connection, run_id)
-            seq = connection.execute(
-                "SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE run = ?", (run_id,)
-            ).fetchone()[0]
-            connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (run_id, seq, kind, text))
-        return int(seq)
+            _require_unfinished(connection, run_id)
+            return _extend(connection, run_id, rows)
 
     def finish(
         self, run_id: str, status: str, reason: str | None, payload: Mapping[str, Any]
-    ) -> None:
-        """Close a run with its result. A run ends once: a second end is a StoreError."""
+    ) -> int:
+        """Close a run with its result, tell that as an event, and return the event's number.
+
+        A run ends once: a second end is a StoreError.
+        """
         text = _json(payload)
+        told = _json({"status": status, "reason": reason})
         with self._database.transaction() as connection:
-            _require_running(connection, run_id)
+            _require_unfinished(connection, run_id)
             connection.execute(
                 "UPDATE runs SET status = ?, reason = ?, result = ? WHERE id = ?",
                 (status, reason, text, run_id),
             )
+            return _extend(connection, run_id, [(ENDED, told)])
 
-    def get(self, run_id: str) -> RunRow:
-        """A run with its events in the order they happened."""
+    def adopt(self, run_id: str, owner: str, heir: str) -> bool:
+        """Queue an unfinished run of a dead `owner` for its `heir`; False when it is not (any
+        more) the owner's. Of many heirs one gets it."""
+        return self._changed(
+            "UPDATE runs SET owner = ?, status = 'queued' "
+            "WHERE id = ? AND owner = ? AND status IN ('queued', 'running')",
+            (heir, run_id, owner),
+        )
+
+    def reopen(self, run_id: str, owner: str) -> bool:
+        """Queue a run again that was cancelled or failed; False when it is neither (any more)."""
+        return self._changed(
+            "UPDATE runs SET owner = ?, status = 'queued', reason = NULL, result = NULL "
+            "WHERE id = ? AND status IN ('cancelled', 'failed')",
+            (owner, run_id),
+        )
+
+    def _changed(self, statement: str, values: tuple[str, ...]) -> bool:
+        with self._database.transaction() as connection:
+            return connection.execute(statement, values).rowcount == 1
+
+    def get(self, run_id: str, after: int = 0) -> RunRow:
+        """A run with its events past number `after`, in the order they happened."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
             events = connection.execute(
-                "SELECT seq, kind, payload FROM events WHERE run = ? ORDER BY seq", (run_id,)
+                "SELECT seq, kind, payload FROM events WHERE run = ? AND seq > ? ORDER BY seq",
+                (run_id, after),
             ).fetchall()
         if row is None:
             raise NotFound(f"There is no run {run_id} in the journal.")
         return _run(row, tuple(EventRow(seq, kind, json.loads(text)) for seq, kind, text in events))
 
-    def list(self, limit: int = 20, before: str | None = None) -> list[RunRow]:
+    def unfinished(self) -> list[RunRow]:
+        """Runs that are queued or running, or were when their owner died; oldest first."""
+        query = "SELECT * FROM runs WHERE status IN ('queued', 'running') ORDER BY number"
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(query).fetchall()]
+
+    def list(
+        self, limit: int = 20, before: str | None = None, status: str | None = None
+    ) -> list[RunRow]:
         """The newest runs first, without events; `before` is the id of the last run seen."""
         query = (
-            "SELECT * FROM runs WHERE ? IS NULL OR number < (SELECT number FROM runs WHERE id = ?) "
+            "SELECT * FROM runs WHERE (? IS NULL OR status = ?) AND "
+            "(? IS NULL OR number < (SELECT number FROM runs WHERE id = ?)) "
             "ORDER BY number DESC LIMIT ?"
         )
         with self._database.reading() as connection:
-            rows = connection.execute(query, (before, before, max(0, limit))).fetchall()
+            if before is not None and not _exists(connection, before):
+                raise NotFound(f"There is no run {before} in the journal.")
+            values = (status, status, before, before, max(0, limit))
+            rows = connection.execute(query, values).fetchall()
         return [_run(row) for row in rows]
 
 
@@ -116,18 +190,30 @@ def _run(row: sqlite3.Row, events: tuple[EventRow, ...] = ()) -> RunRow:
         reason=row["reason"],
         result=None if row["result"] is None else json.loads(row["result"]),
         events=events,
+        owner=row["owner"],
     )
+
+
+def _extend(connection: sqlite3.Connection, run_id: str, rows: list[tuple[str, str]]) -> int:
+    last = int(
+        connection.execute(
+            "SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = ?", (run_id,)
+        ).fetchone()[0]
+    )
+    numbered = [(run_id, seq, kind, text) for seq, (kind, text) in enumerate(rows, last + 1)]
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", numbered)
+    return last + len(rows)
 
 
 def _exists(connection: sqlite3.Connection, run_id: str) -> bool:
     return connection.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is not None
 
 
-def _require_running(connection: sqlite3.Connection, run_id: str) -> None:
+def _require_unfinished(connection: sqlite3.Connection, run_id: str) -> None:
     row = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise NotFound(f"There is no run {run_id} in the journal.")
-    if row["status"] != "running":
+    if row["status"] not in UNFINISHED:
         raise StoreError(f"The run {run_id} has already ended ({row['status']}).")
 
 

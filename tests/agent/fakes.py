@@ -19,7 +19,7 @@ from edge_agent.chat.messages import (
     Thought,
     ToolCall,
 )
-from edge_agent.engine.params import GenerateParams, Usage
+from edge_agent.engine.params import Edit, Edited, GenerateParams, Usage
 from edge_agent.errors import ContextOverflow, FetchError, SearchError
 from edge_agent.tools.base import Page, SearchHit, Tool
 from edge_agent.tools.search import SearchChain
@@ -58,6 +58,7 @@ class FakeChat:
         self.prompts: list[tuple[int, ...]] = []
         self.rendered: list[str] = []
         self.closed = 0
+        self.edits: list[Edit] = []
         self._made: dict[int, ChatRequest] = {}
 
     def count(self, text: str) -> int:
@@ -113,6 +114,25 @@ class FakeChat:
             else:
                 done = event
         return Completion(text, thought, tuple(calls), done)
+
+    def locate(
+        self, prompt: Prompt, texts: Sequence[str], since: int = 0
+    ) -> tuple[tuple[int, int] | None, ...]:
+        found: list[tuple[int, int] | None] = []
+        for text in texts:
+            wanted = tuple(hash(word) & 0xFFFF for word in text.split())
+            starts = range(since, len(prompt.ids) - len(wanted) + 1) if wanted else range(0)
+            at = next((i for i in starts if prompt.ids[i : i + len(wanted)] == wanted), None)
+            found.append(None if at is None else (at, at + len(wanted)))
+            since = since if at is None else at + len(wanted)
+        return tuple(found)
+
+    async def edit(self, edit: Edit) -> Edited:
+        self.edits.append(edit)
+        return Edited(0, 0)
+
+    async def stop_thinking(self, name: str) -> bool:
+        return False
 
     def _next(self, request: ChatRequest) -> Says:
         properties = dict((request.response_schema or {}).get("properties", {}))

@@ -28,7 +28,7 @@ from edge_agent.chat.messages import (
     Thought,
     ToolCall,
 )
-from edge_agent.engine.params import GenerateParams, Usage
+from edge_agent.engine.params import Edit, Edited, GenerateParams, Usage
 from edge_agent.errors import NotFound
 
 USAGE = Usage(prompt_tokens=20, cached_tokens=5, completion_tokens=4, prompt_s=0.5, predict_s=0.25)
@@ -133,6 +133,12 @@ class FakeChat:
             raise NotFound(f"No generation named {name!r} is running.")
         self.stopped.append(name)
         return True
+
+    def locate(self, prompt: Prompt, texts: Sequence[str], since: int = 0) -> tuple[None, ...]:
+        return (None,) * len(texts)
+
+    async def edit(self, edit: Edit) -> Edited:
+        return Edited(0, 0)
 
 
 RUN = Run(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.errors import NotFound, StoreError
-from edge_agent.store.journal import open_journal
+from edge_agent.store.database import Database
+from edge_agent.store.journal import MIGRATIONS, open_journal
 from edge_agent.store.runs import EventRow, RunStore
 
 NOW = "2024-05-01T10:00:00+00:00"
@@ -35,17 +36,22 @@ def runs(path: Path) -> RunStore:
 
 def test_a_run_comes_back_with_its_events_in_order(runs: RunStore) -> None:
     assert [runs.append("r1", "step", {"n": n}) for n in range(3)] == [1, 2, 3]
-    runs.finish("r1", "completed", "answered", {"answer": "Ilse"})
+    assert runs.finish("r1", "completed", "answered", {"answer": "Ilse"}) == 4
     run = runs.get("r1")
     assert (run.task, run.model, run.extra) == ("Who kept the light?", "small", {"library": "x"})
     assert (run.status, run.reason, run.result) == ("completed", "answered", {"answer": "Ilse"})
-    assert run.events == tuple(EventRow(n + 1, "step", {"n": n}) for n in range(3))
+    steps = tuple(EventRow(n + 1, "step", {"n": n}) for n in range(3))
+    ended = EventRow(4, "answer", {"status": "completed", "reason": "answered"})
+    assert run.events == (*steps, ended)
+    assert runs.get("r1", after=2).events == (steps[2], ended)
 
 
 def test_an_unfinished_run_is_readable_by_another_connection(runs: RunStore, path: Path) -> None:
     runs.append("r1", "note", {"text": "é"})
     seen = RunStore(open_journal(path)).get("r1")
-    assert (seen.status, seen.reason, seen.result) == ("running", None, None)
+    assert (seen.status, seen.reason, seen.result) == ("queued", None, None)
+    runs.start("r1")
+    assert RunStore(open_journal(path)).get("r1").status == "running"
     assert seen.events[0].payload == {"text": "é"}
 
 
@@ -88,6 +94,58 @@ def test_the_list_is_newest_first_and_pages_through_everything(runs: RunStore) -
         seen += [run.id for run in page]
     assert seen == [f"r{n}" for n in range(7, 0, -1)]
     assert runs.list(0) == []
+    runs.finish("r3", "cancelled", "cancelled", {})
+    assert [run.id for run in runs.list(status="cancelled")] == ["r3"]
+    assert [run.id for run in runs.list(2, before="r5", status="queued")] == ["r4", "r2"]
+    with pytest.raises(NotFound, match="no run nope"):
+        runs.list(before="nope")
+
+
+def test_events_are_added_all_or_none(runs: RunStore) -> None:
+    assert runs.extend("r1", [("a", {}), ("b", {"n": 1})]) == 2
+    with pytest.raises(StoreError, match="plain JSON"):
+        runs.extend("r1", [("c", {}), ("d", {"path": Path("x")})])
+    assert [event.kind for event in runs.get("r1").events] == ["a", "b"]
+    runs.create("r2", "t", "m", NOW, {}, "me", [("given", {}), ("run_started", {})])
+    assert [(event.seq, event.kind) for event in runs.get("r2").events] == [
+        (1, "given"),
+        (2, "run_started"),
+    ]
+
+
+def test_of_many_heirs_one_gets_the_run(runs: RunStore) -> None:
+    runs.create("r2", "t", "m", NOW, {}, "dead")
+    runs.start("r2")
+    assert [runs.adopt("r2", "dead", heir) for heir in ("a", "b", "c")] == [True, False, False]
+    assert (runs.get("r2").owner, runs.get("r2").status) == ("a", "queued")
+    assert [run.id for run in runs.unfinished()] == ["r1", "r2"]
+    runs.finish("r2", "completed", "answered", {})
+    assert not runs.adopt("r2", "a", "b")
+
+
+def test_only_what_was_cancelled_or_failed_is_opened_again_and_once(runs: RunStore) -> None:
+    assert not runs.reopen("r1", "me")
+    runs.finish("r1", "failed", "env_error", {"answer": "No answer"})
+    assert [runs.reopen("r1", "me"), runs.reopen("r1", "me")] == [True, False]
+    again = runs.get("r1")
+    assert (again.status, again.reason, again.result) == ("queued", None, None)
+    assert runs.append("r1", "resumed", {}) == 2
+    runs.finish("r1", "completed", "answered", {})
+    assert not runs.reopen("r1", "me")
+
+
+def test_runs_of_a_journal_of_before_count_as_cut_off_and_can_be_opened(tmp_path: Path) -> None:
+    old = Database(tmp_path / "old.db", MIGRATIONS[:1])
+    with old.transaction() as connection:
+        connection.execute(
+            "INSERT INTO runs (id, task, model, created_at, extra) VALUES ('r', 't', 'm', ?, '{}')",
+            (NOW,),
+        )
+    old.close()
+    runs = RunStore(open_journal(tmp_path / "old.db"))
+    assert (runs.get("r").status, runs.get("r").reason) == ("failed", "env_error")
+    assert runs.unfinished() == []
+    assert runs.reopen("r", "me")
 
 
 def test_appends_from_threads_get_different_numbers(runs: RunStore) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_agent.agent.explore.guard import Guard, canonical
+from edge_agent.agent.explore.found import Found, Provenance, urls_in
+from edge_agent.agent.explore.guard import Guard
+from edge_agent.agent.explore.turn import Call
 from edge_agent.agent.records import Action
+from edge_agent.agent.runs.state import RunState
+from edge_agent.chat import lenient
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool
+from edge_agent.tools.toolbox import MAX_AT_ONCE
 
 SNIPPET_WORDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call of a turn, with its arguments as the tool takes them."""
-
-    tool: str
-    arguments: Mapping[str, Any]
+RESULT_CHARS = 8_000  # of what a tool of another kind returns, that the model reads
+LINE_CHARS = 120  # of the same, that the record shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +38,6 @@ class Outcome:
     repeated: bool = False
 
 
-@dataclass(slots=True)
-class Found:
-    """Search results of a run, numbered as the model sees them."""
-
-    hits: list[SearchHit] = field(default_factory=list)
-
-    def add(self, hits: Sequence[SearchHit]) -> list[int]:
-        """Number the hits; a page that was found before keeps its number."""
-        known = {canonical(hit.url): number for number, hit in enumerate(self.hits, 1)}
-        numbers = []
-        for hit in hits:
-            key = canonical(hit.url)
-            if key not in known:
-                self.hits.append(hit)
-                known[key] = len(self.hits)
-            numbers.append(known[key])
-        return numbers
-
-    def url_of(self, reference: str) -> str:
-        """The URL that a number, a title or a URL names; the reference itself when none fits."""
-        wanted = reference.strip().strip("[]").casefold()
-        for number, hit in enumerate(self.hits, 1):
-            if wanted in (str(number), hit.title.casefold(), canonical(hit.url).casefold()):
-                return hit.url
-        partly = [hit.url for hit in self.hits if wanted and wanted in hit.title.casefold()]
-        return partly[0] if partly and "://" not in wanted else reference.strip()
-
-
 class Actions:
     """The tools of one run. A failure is an outcome to read, never an exception.
 
@@ -78,7 +50,55 @@ class Actions:
         self._hits = hits
         self._reads = reads
         self._guard = Guard()
+        self._made: set[str] = set()  # calls, to the letter
+        self._tried: dict[str, None] = {}  # in words, in order
         self.found = Found()
+        self.provenance = Provenance()
+
+    def restore(self, state: RunState) -> None:
+        """Know what a run that was cut off had searched, found and read."""
+        self._learn_hits(state.hits)
+        for query in state.queries:
+            self._guard.is_new_query(query)
+        for url in state.urls:
+            self._guard.is_new_url(url)
+        for fact in state.facts:
+            self.provenance.learn_from(fact.page.text)
+        for action in (action for step in state.steps for action in step.actions):
+            self._remember(Call(action.tool, action.arguments))
+            self._restore_read(action)
+        for note in (note for step in state.steps for note in step.notes):
+            self._tried[f"read “{note.title}”"] = None
+
+    def _restore_read(self, action: Action) -> None:
+        if action.tool != "fetch_url":
+            return
+        purpose = str(action.arguments.get("purpose") or "")
+        for url in self._urls(action.arguments.get("url")):
+            self._guard.is_new_url(url)
+            self._guard.is_new_purpose(url, purpose)
+            self.provenance.guess([url])  # of which only those count that nothing has named
+            if action.error:
+                self._guard.note_failure(url, action.error)
+
+    def is_repeat(self, call: Call) -> bool:
+        """Whether this very call was made before."""
+        return _letters(call) in self._made
+
+    def _remember(self, call: Call) -> None:
+        self._made.add(_letters(call))
+        if call.tool == "search":
+            for query in _texts(call.arguments.get("query"), "search"):
+                self._tried[f"searched “{query}”"] = None
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What was searched and read, in words, in order."""
+        return tuple(self._tried)
+
+    def named(self, task: str) -> list[str]:
+        """Every address that the user or a search has named."""
+        return [*urls_in(task), *(hit.url for hit in self.found.hits)]
 
     def unread(self) -> list[tuple[int, SearchHit]]:
         """Numbered results that were not read yet, in the order they were found."""
@@ -101,8 +121,27 @@ class Actions:
         began = time.monotonic()
         try:
             outcome = await self._dispatch(call)
+            self._remember(call)
         except ToolError as error:
             outcome = self._outcome(call, str(error), f"Error: {error}", error=str(error))
+        seconds = round(time.monotonic() - began, 3)
+        action = replace(outcome.action, seconds=seconds, repeated=outcome.repeated)
+        return replace(outcome, action=action)
+
+    async def follow(self, queries: Sequence[str]) -> Outcome:
+        """Search them all and read the best unread result of each."""
+        began, call = time.monotonic(), Call("search", {"query": list(queries)})
+        new = [query for query in queries if self._guard.is_new_query(query)]
+        try:
+            results = await self._results(new) if new else []
+            line = f"{sum(len(result.hits) for result in results)} results for names on these pages"
+            for result in results:
+                self._learn_hits(result.hits)
+            urls = [url for result in results for url in self._best_unread([result], 1)]
+            outcome = await self._fetch(call, urls, "", "", line) if urls else None
+        except ToolError as error:
+            outcome = self._outcome(call, str(error), "", error=str(error))
+        outcome = outcome or self._outcome(call, line, "")
         seconds = round(time.monotonic() - began, 3)
         return replace(outcome, action=replace(outcome.action, seconds=seconds))
 
@@ -111,34 +150,72 @@ class Actions:
             return await self._search(call)
         if call.tool == "fetch_url":
             return await self._read(call)
+        if call.tool in self._tools:
+            return await self._other(call)
         known = ", ".join(self._tools)
         raise ToolError(f"There is no tool {call.tool}: the tools are {known}.")
 
+    async def _other(self, call: Call) -> Outcome:
+        """A tool of another kind: what it returns is text."""
+        text = str(await self._tools[call.tool].call(call.arguments))
+        self.provenance.learn_from(text[:RESULT_CHARS])
+        return self._outcome(call, " ".join(text.split())[:LINE_CHARS], text[:RESULT_CHARS])
+
+    # searching
+
     async def _search(self, call: Call) -> Outcome:
-        queries = [str(query) for query in _as_list(call.arguments.get("query"))]
+        queries, later = _at_once(_texts(call.arguments.get("query"), "search"))
         new = [query for query in queries if self._guard.is_new_query(query)]
         if not new:
             return await self._next_unread(call, "This was searched before.", " ".join(queries))
-        results: list[SearchResults] = await self._tools["search"].call({"query": new})
-        text = "\n".join(filter(None, (self._told(result) for result in results)))
+        results = await self._results(new)
+        text = "\n".join(filter(None, (*map(self._told, results), later)))
         count = sum(len(result.hits) for result in results)
         engines = ", ".join(dict.fromkeys(r.engine for r in results if r.engine)) or "no engine"
         line = f"{count} results from {engines}"
-        urls = self._best_unread(results)
+        urls = self._best_unread(results, self._reads)
         if not urls:
             return self._outcome(call, line, text)
         return await self._fetch(call, urls, " ".join(new), text, line)
 
-    def _best_unread(self, results: Sequence[SearchResults]) -> list[str]:
+    async def _results(self, queries: list[str]) -> list[SearchResults]:
+        try:
+            results: list[SearchResults] = await self._call("search", "query", queries)
+        except ToolError:
+            self._guard.forget_queries(queries)
+            raise
+        self._guard.forget_queries([result.query for result in results if not result.engine])
+        return results
+
+    async def _call(self, tool: str, key: str, items: list[str], purpose: str = "") -> list[Any]:
+        """What the tool returns for all items, which it takes a few at a time; raises ToolError
+        only when none was answered."""
+        more = {"purpose": purpose} if tool == "fetch_url" else {}
+        parts = [items[i : i + MAX_AT_ONCE] for i in range(0, len(items), MAX_AT_ONCE)]
+        calls = (self._tools[tool].call({key: part, **more}) for part in parts)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for error in errors:
+            if len(errors) == len(outcomes) or not isinstance(error, ToolError):
+                raise error
+        return [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
+
+    def _learn_hits(self, hits: Sequence[SearchHit]) -> list[int]:
+        self.provenance.learn(hit.url for hit in hits)
+        return self.found.add(hits)
+
+    def _best_unread(self, results: Sequence[SearchResults], most: int) -> list[str]:
         """What is read at once: the best of the results that were not read yet."""
         hits = [hit for result in results for hit in result.hits]
         unread = [hit.url for hit in hits if not self._guard.was_read(hit.url)]
-        return [url for url in unread[: self._reads] if self._guard.is_new_url(url)]
+        return [url for url in unread[:most] if self._guard.is_new_url(url)]
 
     def _told(self, result: SearchResults) -> str:
         """What the model reads of a search."""
-        numbers = self.found.add(result.hits)
+        numbers = self._learn_hits(result.hits)
         failures = [f"({name} failed: {why})" for name, why in result.failures]
+        if not result.hits and not result.engine:
+            return "\n".join([f"“{result.query}” was not searched.", *failures])
         if not result.hits:
             return "\n".join([f"“{result.query}” found nothing: use other words.", *failures])
         if not self._hits:
@@ -152,15 +229,29 @@ class Actions:
         read = ", already read" if self._guard.was_read(hit.url) else ""
         return f"{number}. {hit.title} ({hit.url}{read}): {snippet}"
 
+    # reading
+
+    def _urls(self, references: Any) -> list[str]:
+        wanted = [self.found.url_of(each) for each in _texts(references, "fetch_url")]
+        return list(dict.fromkeys(wanted))
+
     async def _read(self, call: Call) -> Outcome:
         purpose = str(call.arguments.get("purpose") or "")
-        wanted = [
-            self.found.url_of(str(reference)) for reference in _as_list(call.arguments.get("url"))
-        ]
-        urls = [url for url in dict.fromkeys(wanted) if self._guard.is_new_url(url)]
-        if not urls:
-            return await self._next_unread(call, "This was read before.", purpose)
-        return await self._fetch(call, urls, purpose, "")
+        urls, later = _at_once(self._urls(call.arguments.get("url")))
+        gone = [url for url in urls if self._guard.failure_of(url)]
+        again = [u for u in urls if self._guard.was_read(u) and u not in gone]
+        again = [url for url in again if self._guard.is_new_purpose(url, purpose)]
+        new = [url for url in urls if self._guard.is_new_url(url)]
+        for url in new:
+            self._guard.is_new_purpose(url, purpose)
+        if not new and not again:
+            return await self._next_unread(call, self._why_not(gone), purpose)
+        text = " ".join(filter(None, ["Read again, for this purpose." if again else "", later]))
+        return await self._fetch(call, [*new, *again], purpose, text)
+
+    def _why_not(self, gone: Sequence[str]) -> str:
+        failures = [f"{url} could not be read: {self._guard.failure_of(url)}" for url in gone]
+        return " ".join(failures) or "This was read before."
 
     async def _next_unread(self, call: Call, why: str, purpose: str) -> Outcome:
         """A repeated call reads the next result instead: that is never wasted."""
@@ -176,16 +267,35 @@ class Actions:
     async def _fetch(
         self, call: Call, urls: list[str], purpose: str, text: str, line: str = ""
     ) -> Outcome:
-        arguments = {"url": urls, "purpose": purpose}
-        read: list[Page | FetchFailure] = await self._tools["fetch_url"].call(arguments)
+        read: list[Page | FetchFailure] = await self._call("fetch_url", "url", urls, purpose)
         pages = tuple(page for page in read if isinstance(page, Page))
         failures = [failure for failure in read if isinstance(failure, FetchFailure)]
         failed = [f"{failure.url} could not be read: {failure.message}" for failure in failures]
-        titles = [f"read “{page.title}”" for page in pages]
+        guessed = self._note_read(urls, read)
+        mark = " (a guessed address)"
+        titles = [f"read “{p.title}”{mark if p.url in guessed else ''}" for p in pages]
         result = "; ".join(filter(None, [line or text, *titles, *failed]))
         error = failures[0].message if failures and not pages else None
-        told = "\n".join(filter(None, [text, *failed]))
+        warned = [f"{url} was guessed: no tool named it, so it proves nothing." for url in guessed]
+        told = "\n".join(filter(None, [text, *warned, *failed]))
         return self._outcome(call, result, told, pages, purpose, error)
+
+    def _note_read(self, urls: Sequence[str], read: Sequence[Page | FetchFailure]) -> list[str]:
+        """Remember what was read. The addresses of pages that were guessed."""
+        guessed = []
+        for asked, got in zip(urls, read, strict=False):  # in the order they were asked for
+            if isinstance(got, FetchFailure):
+                self._guard.note_failure(asked, got.message)
+                continue
+            self._guard.is_new_url(got.url)
+            self._tried[f"read “{got.title}”"] = None
+            if not (self.provenance.is_known(asked) or self.provenance.is_known(got.url)):
+                guessed.append(got.url)
+                continue
+            self.provenance.learn([got.url])  # where a known address leads
+            self.provenance.learn_from(got.text)
+        self.provenance.guess(guessed)
+        return guessed
 
     @staticmethod
     def _outcome(
@@ -201,8 +311,29 @@ class Actions:
         return Outcome(action, text, pages, purpose, repeated)
 
 
-def _as_list(value: Any) -> list[Any]:
-    """Models write a string where a list is due."""
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+def _letters(call: Call) -> str:
+    return json.dumps([call.tool, dict(call.arguments)], sort_keys=True, default=str)
+
+
+def _texts(value: Any, tool: str) -> list[str]:
+    """Models write a string where a list is due, and now and then the schema as the value."""
+    if isinstance(value, str) and value.lstrip().startswith('["'):
+        value = _parsed(value)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(each, (dict, list, bool)) for each in values):
+        raise ToolError(f"{tool}: give plain texts, such as a name or a phrase, not a schema.")
+    return [str(each) for each in values if each is not None and str(each).strip()]
+
+
+def _at_once(items: list[str]) -> tuple[list[str], str]:
+    """What is done now, and what is said of the rest."""
+    left = items[MAX_AT_ONCE:]
+    later = f"Only {MAX_AT_ONCE} at a time: ask again for {', '.join(left)}." if left else ""
+    return items[:MAX_AT_ONCE], later
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return lenient.loads(value)
+    except ValueError:
+        return value

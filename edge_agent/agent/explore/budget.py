@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from edge_agent.agent.records import Limits, Reason, RunUsage
 from edge_agent.engine.params import Usage
 
 ANSWER_SHARE = 0.2  # of the seconds, kept back so that a run always ends in an answer
 ANSWER_RESERVE_S = 60.0  # at most
+LAST_STEPS = 2  # from here on the model is told
+SCARCE = 0.25  # of the tokens or the seconds: from here on the model is told
+THOUGHT_SHARE = 0.75  # of a turn's tokens, at most, so that a call still fits behind the thought
 
 
 class Budget:
@@ -21,6 +25,21 @@ class Budget:
         self._usage = Usage()
         self._steps = 0
         self._tool_calls = 0
+        self._before = RunUsage()  # what an earlier process spent on what only a run counts
+        self._reprefilled = 0
+        self._folds = 0
+
+    def restore(self, usage: RunUsage, steps: int) -> None:
+        """Go on from what was spent when the run was cut off; the pause costs nothing."""
+        self._began = time.monotonic() - usage.seconds
+        self._steps = steps
+        self._tool_calls = usage.tool_calls
+        self._before = usage
+        self._usage = Usage(
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            completion_tokens=usage.completion_tokens,
+        )
 
     @property
     def steps_left(self) -> int:
@@ -48,6 +67,32 @@ class Budget:
             return "token_limit"
         return "time_limit" if self.explore_s <= 0 else None
 
+    def turn_tokens(self, wanted: int | None) -> int:
+        """Most tokens of the next turn."""
+        return max(1, min(wanted or self.tokens_left, self.tokens_left))
+
+    def thought_tokens(self, wanted: int | None, turn_tokens: int) -> int | None:
+        """Most tokens of the next turn's thought; None where the profile sets no bound."""
+        bounds = [bound for bound in (wanted, self._limits.thought_tokens) if bound is not None]
+        return min(*bounds, int(turn_tokens * THOUGHT_SHARE)) if bounds else None
+
+    def told(self) -> str:
+        """What the model should know is left, "" while there is plenty, or nothing at all."""
+        if self.exhausted():
+            return ""
+        if self.steps_left == 1:
+            return "One turn is left: write the answer in it."
+        scarce = (
+            self.tokens_left < self._limits.tokens * SCARCE
+            or self.explore_s < (self._limits.seconds - self._reserve_s) * SCARCE
+        )
+        if not scarce and self.steps_left > LAST_STEPS:
+            return ""
+        return (
+            f"Left: {self.steps_left} turns, {self.tokens_left} tokens, {self.explore_s:.0f} "
+            "seconds. Answer as soon as the facts allow."
+        )
+
     def next_step(self) -> int:
         """Count a step and return its number, from 1."""
         self._steps += 1
@@ -57,11 +102,20 @@ class Budget:
         self._usage = self._usage + usage
         self._tool_calls += tool_calls
 
+    def note_prefills(self, reprefilled_tokens: int, folds: int) -> None:
+        """What the transcript of this process came to so far."""
+        self._reprefilled, self._folds = reprefilled_tokens, folds
+
     def usage(self) -> RunUsage:
-        return RunUsage(
+        spent = RunUsage(
             prompt_tokens=self._usage.prompt_tokens,
             cached_tokens=self._usage.cached_tokens,
             completion_tokens=self._usage.completion_tokens,
             tool_calls=self._tool_calls,
             seconds=round(time.monotonic() - self._began, 3),
+        )
+        return replace(
+            spent,
+            reprefilled_tokens=self._before.reprefilled_tokens + self._reprefilled,
+            folds=self._before.folds + self._folds,
         )

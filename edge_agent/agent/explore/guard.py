@@ -2,46 +2,113 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
+import unicodedata
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from edge_agent.agent.refine.ranker import words
 
 SAME_QUERY = 0.8  # Jaccard similarity of two queries' words from which on they are one query
+TRACKING = re.compile(
+    r"(?:utm_\w+|mc_[ce]id|_hs(?:enc|mi)|(?:fb|g|gb|ms|dc|y|tw|ttc|wick)[a-z]?clid|clid|gbraid|wbraid"
+    r"|igshid|ref_src|ref_url|spm|_ga|_gl|srsltid|cmpid|campaign_id)\Z",
+    re.IGNORECASE,
+)
+_SAFE = "/:@!$&'()*+,;=~-._"
 
 
 def canonical(url: str) -> str:
-    """One spelling for the ways to write a URL: no fragment, no trailing slash, lower-case host."""
-    parts = urlsplit(url.strip())
-    return urlunsplit(
-        (parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, "")
-    )
+    """One spelling for the ways to write a URL.
+
+    Without fragment, trailing slash, `www.`, default port and what only tracks a visitor; the host
+    in lower case, parameters in order, and http as https. For comparing, not for reading.
+    """
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:  # brackets that are no IPv6 address
+        return url.strip()
+    web = parts.scheme.lower() in ("http", "https")
+    host = parts.netloc.lower()
+    if web:
+        host = re.sub(r":(?:80|443)\Z", "", host.removeprefix("www.")).rstrip(".")
+    path = quote(unquote(parts.path), safe=_SAFE).rstrip("/")
+    scheme = "https" if web else parts.scheme.lower()
+    return urlunsplit((scheme, host, path, _query(parts.query), ""))
+
+
+def _query(query: str) -> str:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode(sorted(pair for pair in pairs if not TRACKING.match(pair[0])))
 
 
 class Guard:
-    """Remembers queries and URLs of a run."""
+    """Remembers queries, and URLs with what they were read for."""
 
     def __init__(self) -> None:
         self._queries: list[frozenset[str]] = []
-        self._urls: set[str] = set()
+        self._urls: dict[str, list[frozenset[str]]] = {}
+        self._failed: dict[str, str] = {}
 
     def is_new_query(self, query: str) -> bool:
         """Whether no near-equal query was asked; a new one is remembered."""
-        bag = frozenset(words(query) or query.split())  # a query of little words is still one
-        if not bag or any(_similarity(bag, known) >= SAME_QUERY for known in self._queries):
+        bag = _bag(query)
+        if not bag or any(_is_same(bag, known) for known in self._queries):
             return False
         self._queries.append(bag)
         return True
+
+    def forget_queries(self, queries: Sequence[str]) -> None:
+        """These were not answered, so they may be asked again."""
+        bags = [_bag(query) for query in queries]
+        self._queries = [known for known in self._queries if known not in bags]
 
     def is_new_url(self, url: str) -> bool:
         """Whether the URL was not read in this run yet; a new one is remembered."""
         key = canonical(url)
         new = key not in self._urls
-        self._urls.add(key)
+        self._urls.setdefault(key, [])
         return new
+
+    def is_new_purpose(self, url: str, purpose: str) -> bool:
+        """Whether a page was never read for this purpose or a near-equal one, which is remembered.
+
+        No purpose at all is new for a page that was not read yet.
+        """
+        bag = _bag(purpose)
+        asked = self._urls.setdefault(canonical(url), [])
+        known = (not bag and bool(asked)) or any(_is_same(bag, each) for each in asked)
+        if not known:
+            asked.append(bag)
+        return not known
 
     def was_read(self, url: str) -> bool:
         return canonical(url) in self._urls
 
+    def note_failure(self, url: str, message: str) -> None:
+        """It could not be read, and why."""
+        self._failed[canonical(url)] = message
+
+    def failure_of(self, url: str) -> str | None:
+        """Why it could not be read before, if so."""
+        return self._failed.get(canonical(url))
+
+
+def _bag(text: str) -> frozenset[str]:
+    """The words of a query, whatever their order, case, accents and signs."""
+    letters = unicodedata.normalize("NFKD", text)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return frozenset(words(plain) or plain.casefold().split())  # one of little words is still one
+
+
+def _is_same(a: frozenset[str], b: frozenset[str]) -> bool:
+    """Two years or two numbers make two queries, however long the rest is."""
+    return _numbers(a) == _numbers(b) and _similarity(a, b) >= SAME_QUERY
+
+
+def _numbers(bag: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in bag if any(letter.isdigit() for letter in word))
+
 
 def _similarity(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b) if a | b else 0.0
+    return len(a & b) / len(a | b) if a | b else 1.0

@@ -3,67 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from edge_agent.agent.answer.answerer import Answer, Answerer, echoes, is_missing
-from edge_agent.agent.explore.actions import Actions, Call, Outcome
+from edge_agent.agent.answer.answer import Answer, Answering
+from edge_agent.agent.answer.wording import is_missing
+from edge_agent.agent.explore.actions import Actions, Outcome
 from edge_agent.agent.explore.budget import Budget
-from edge_agent.agent.explore.dialect import Dialect, Turn
+from edge_agent.agent.explore.ending import Ending, Patience
+from edge_agent.agent.explore.found import urls_in
 from edge_agent.agent.explore.profile import Profile
-from edge_agent.agent.memory.transcript import Transcript
+from edge_agent.agent.explore.scout import Scout
+from edge_agent.agent.explore.thinker import Thinker, Thinking
+from edge_agent.agent.explore.turn import Call, Dialect, Turn
+from edge_agent.agent.explore.window import Restarting, Window
+from edge_agent.agent.memory.items import Item, nothing_on, observed, of_facts
 from edge_agent.agent.records import (
+    Citation,
     Note,
     NoteTaken,
-    Reason,
     RunEvent,
     Step,
     StepStarted,
-    TextDelta,
-    ThoughtDelta,
     ToolCalled,
     ToolReturned,
 )
 from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.passages import Passage
 from edge_agent.agent.refine.refiner import Refined, Refiner
-from edge_agent.chat.messages import (
-    Chat,
-    ChatRequest,
-    Completion,
-    Done,
-    Prompt,
-    Text,
-    Thought,
-    ToolCall,
-)
+from edge_agent.agent.runs.state import RunState
+from edge_agent.chat.messages import Chat, ChatRequest
 from edge_agent.engine.params import Usage
-from edge_agent.errors import ContextOverflow
 
-MOST_REPEATS = 3  # turns in a row that only repeat
-MOST_ERRORS = 3  # turns in a row that nothing can be made of
-MOST_FAILURES = 3  # turns in a row whose every call failed, before anything was found
-URL = re.compile(r"https?://[^\s<>\"'”]+")
-NO_COMPLETION = Completion("", "", (), Done("stop", Usage()))
+__all__ = ["Ending", "Explorer"]
 
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How exploring ended.
-
-    answer: what the model wrote as its answer itself. drawn: an answer that was drawn from the
-    evidence already.
-    """
-
-    reason: Reason
-    answer: str = ""
-    drawn: Answer | None = None
+RECALL = "recall"  # the tool that shows folded facts again
+LAST_READS = 3  # unread results that are read when a budget ends before anything was read
+MOST_REVIEWS = 2  # answers of a run that are sent back
+GIVES_UP = "Do not give up yet: search with other words, or read another result."
+NO_NOTES = Refined()
 
 
 class Explorer:
-    """One run. `emit` hears everything that happens; `steps` is the record so far."""
+    """One run. `emit` hears everything that happens; `record` keeps each step.
+
+    evidence, window: given where others share them; else made here. scout: follows the names on
+    the pages that a turn has read, before they are refined.
+    """
 
     def __init__(
         self,
@@ -73,10 +60,13 @@ class Explorer:
         dialect: Dialect,
         actions: Actions,
         refiner: Refiner,
-        answerer: Answerer,
+        answerer: Answering,
         budget: Budget,
         emit: Callable[[RunEvent], None],
         record: Callable[[Step], None],
+        evidence: Evidence | None = None,
+        window: Window | None = None,
+        scout: Scout | None = None,
     ) -> None:
         self._task = task
         self._chat = chat
@@ -88,112 +78,128 @@ class Explorer:
         self._budget = budget
         self._emit = emit
         self._record_step = record
-        self._transcript = Transcript(chat)
-        self._evidence = Evidence()
-        self._fresh = True  # the next prompt starts from messages
-        self._repeats = self._errors = self._failures = 0
+        self._thinker = Thinker(chat, dialect, budget, emit, self._is_repeat, profile.retries)
+        self._evidence = Evidence() if evidence is None else evidence
+        self._window = window or Restarting(chat, profile.turn_tokens, self._closest)
+        self._scout = scout
+        self._patience = Patience()
+        self._reviews = 0
+        self._candidate: Ending | None = None  # an answer that is being reviewed
+        self._given: Turn | None = None  # what the first step does, without asking the model
+        self._over: Ending | None = None
+        self._actions.provenance.give(task)
+        if profile.opens_with_search:
+            self._given = Turn(calls=tuple(self._opening_calls()))
+
+    def restore(self, state: RunState) -> None:
+        """Go on behind the last recorded step of a run that was cut off."""
+        self._budget.restore(state.usage, len(state.steps))
+        for fact in state.facts:
+            self._evidence.add(fact.page, [Passage(fact.position, fact.text, fact.context)])
+        self._evidence.mark(state.marked)
+        self._actions.restore(state)
+        for step in state.steps:
+            self._patience.judge(step.error, step.actions, bool(len(self._evidence)))
+        if state.steps:
+            self._given = None
+        if state.pending is not None:
+            calls = (Call(call.tool, call.arguments) for call in state.pending.calls)
+            self._given = Turn(state.pending.thought, state.pending.text, tuple(calls))
+        self._over = Ending(state.reason, state.answer) if state.reason else None
 
     async def explore(self) -> Ending:
         """Steps until the model answers, a budget ends, or nothing moves any more."""
         try:
-            return await asyncio.wait_for(self._steps(), max(self._budget.explore_s, 0))
+            ending = await asyncio.wait_for(self._steps(), max(self._budget.explore_s, 0))
         except asyncio.TimeoutError:
-            return Ending("time_limit")
+            ending = self._candidate or Ending("time_limit")
+        if ending.forced and not len(self._evidence):
+            await self._read_at_last()
+        return ending
 
     async def _steps(self) -> Ending:
-        if self._profile.opens_with_search:
-            await self.step(Turn(calls=tuple(self._opening_calls())))
         while True:
             limit = self._budget.exhausted()
-            ending = Ending(limit) if limit else await self.step()
+            ending = self._over or (Ending(limit) if limit else await self.step())
             if ending is not None:
                 return ending
 
-    def _opening_calls(self) -> Iterator[Call]:
-        """Read what the task names, and search the question itself."""
-        urls = [url.rstrip(".,;:!?)") for url in URL.findall(self._task)]
-        if urls:
-            yield Call("fetch_url", {"url": urls, "purpose": self._task})
-        yield Call("search", {"query": [self._task]})
-
-    async def step(self, given: Turn | None = None) -> Ending | None:
+    async def step(self) -> Ending | None:
         """Think (unless the turn is given), act, refine, record."""
         number, began = self._begin()
-        completion = NO_COMPLETION if given else await self._think(number)
-        turn = given or self._read(number, completion)
-        outcomes = await self._act(number, turn)
+        given, self._given = self._given, None
+        thinking = Thinking(given) if given else await self._think(number)
+        outcomes = await self._act(number, thinking.turn)
+        outcomes += await self._follow(number, outcomes)
         refined = await self._refine(number, outcomes)
-        self._record(number, began, turn, completion, outcomes, refined)
-        return None if given else await self._ending(turn, outcomes)
+        feedback = await self._review(thinking.turn)
+        self._record(number, began, thinking, outcomes, refined, feedback)
+        if feedback or (given and number == 1 and not self._scout):  # a mere opening search
+            return None
+        return await self._ending(thinking.turn, outcomes)
 
     async def answer(self, ending: Ending) -> Answer:
         """The answer with its proof, drawn from the evidence when there is none yet."""
         if ending.drawn is not None:
             return ending.drawn
+        known = self._actions.named(self._task)
         work = (
-            self._answerer.support(self._task, ending.answer, self._evidence)
+            self._answerer.support(self._task, ending.answer, self._evidence, known)
             if ending.answer
             else self._answerer.extract(self._task, self._evidence)
         )
         answer = await asyncio.wait_for(work, max(self._budget.answer_s, 1.0))
         self._budget.add(answer.completion.done.usage)
-        return answer
+        return self._without_guesses(answer)
+
+    def _without_guesses(self, answer: Answer) -> Answer:
+        """What stands at an address that the model made up proves nothing."""
+
+        def sound(cited: Sequence[Citation]) -> tuple[Citation, ...]:
+            return tuple(c for c in cited if not self._actions.provenance.is_guessed(c.url))
+
+        claims = (replace(claim, citations=sound(claim.citations)) for claim in answer.claims)
+        return replace(answer, citations=sound(answer.citations), claims=tuple(claims))
 
     @property
     def evidence(self) -> Evidence:
         return self._evidence
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What was searched and read, in words, for an honest "not found"."""
+        return self._actions.tried
+
+    # one step
+
+    def _opening_calls(self) -> Iterator[Call]:
+        """Read what the task names, and search the question itself."""
+        if urls := urls_in(self._task):
+            yield Call("fetch_url", {"url": urls, "purpose": self._task})
+        yield Call("search", {"query": [self._task]})
+
+    def _is_repeat(self, call: Call) -> bool:
+        return self._profile.retries_repeats and self._actions.is_repeat(call)
 
     def _begin(self) -> tuple[int, float]:
         number = self._budget.next_step()
         self._emit(StepStarted(number))
         return number, time.monotonic()
 
-    async def _think(self, number: int) -> Completion:
-        """One turn of the model, told while it is written."""
-        thought, text, calls, done = "", "", list[ToolCall](), NO_COMPLETION.done
-        async with contextlib.aclosing(self._chat.stream(self._next_prompt())) as events:
-            async for event in events:
-                if isinstance(event, Thought):
-                    thought += event.text
-                    self._emit(ThoughtDelta(number, event.text))
-                elif isinstance(event, Text):
-                    text += event.text
-                    if self._dialect.writes_prose:
-                        self._emit(TextDelta(number, event.text))
-                elif isinstance(event, ToolCall):
-                    calls.append(event)
-                else:
-                    done = event
-        self._budget.add(done.usage)
-        return Completion(text, thought, tuple(calls), done)
+    async def _think(self, number: int) -> Thinking:
+        return await self._thinker.think(number, await self._window.next_prompt(self._request))
 
-    def _read(self, number: int, completion: Completion) -> Turn:
-        turn = self._dialect.read(completion)
-        if turn.thought and not self._dialect.writes_prose:
-            self._emit(ThoughtDelta(number, turn.thought))
-        return turn
-
-    def _next_prompt(self) -> Prompt:
-        fresh = self._fresh or self._transcript.is_crowded(self._profile.turn_tokens)
-        self._fresh = False
-        if not fresh:
-            try:
-                return self._transcript.go_on(self._request(()))
-            except ContextOverflow:
-                pass  # one observation was larger than the room left: fold
-        return self._transcript.start(self._request(self._known()))
-
-    def _request(self, notes: Sequence[str]) -> ChatRequest:
-        messages = self._dialect.opening(self._task, "\n\n".join(notes))
+    def _request(self, notes: str) -> ChatRequest:
+        """The request for the next turn of a conversation that begins with these notes."""
+        known = "\n\n".join(part for part in (notes, self._actions.describe_unread()) if part)
+        messages = self._dialect.opening(self._task, known)
         request = self._dialect.request(messages, len(self._evidence))
-        limit = min(request.max_tokens or self._budget.tokens_left, self._budget.tokens_left)
-        return replace(request, max_tokens=max(1, limit))
+        most = self._budget.turn_tokens(request.max_tokens)
+        thought = self._budget.thought_tokens(request.thinking_budget, most)
+        return replace(request, max_tokens=most, thinking_budget=thought)
 
-    def _known(self) -> list[str]:
-        """What a transcript that starts over is told: the closest facts, and what is unread."""
-        facts = as_text(self._answerer.closest(self._task, self._evidence))
-        unread = self._actions.describe_unread()
-        return [part for part in (facts, unread) if part]
+    def _closest(self) -> str:
+        return as_text(self._answerer.closest(self._task, self._evidence))
 
     async def _act(self, number: int, turn: Turn) -> list[Outcome]:
         """All calls of the turn at once."""
@@ -207,12 +213,31 @@ class Explorer:
         self._budget.add(Usage(), tool_calls=len(turn.calls))
         return outcomes
 
+    async def _follow(self, number: int, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Read on at the names that the pages of the turn point to."""
+        pages = [page for outcome in outcomes for page in outcome.pages]
+        if self._scout is None or not pages:
+            return []
+        purpose = _purpose(outcomes)
+        wanted = purpose if self._task in purpose else f"{purpose} {self._task}".strip()
+        queries = await asyncio.to_thread(self._scout.queries, wanted, pages)
+        if not queries:
+            return []
+        place, arguments = len(outcomes), {"query": queries}
+        self._emit(ToolCalled(number, place, "search", dict(arguments)))
+        outcome = await self._actions.follow(queries)
+        self._emit(
+            ToolReturned(number, place, "search", outcome.action.result, outcome.action.error)
+        )
+        self._budget.add(Usage(), tool_calls=1)
+        return [outcome]
+
     async def _refine(self, number: int, outcomes: Sequence[Outcome]) -> Refined:
         """The notes of all pages of the turn."""
         pages = [page for outcome in outcomes for page in outcome.pages]
-        purpose = " ".join(dict.fromkeys(o.purpose for o in outcomes if o.pages))
-        refined = Refined()
+        refined = NO_NOTES
         if pages:
+            purpose = _purpose(outcomes)
             refined = await self._refiner.refine(pages, purpose, self._task, self._evidence)
         for note in refined.notes:
             self._emit(NoteTaken(number, note))
@@ -220,18 +245,38 @@ class Explorer:
             self._budget.add(refined.completion.done.usage)
         return refined
 
+    async def _review(self, turn: Turn) -> str | None:
+        """What speaks against the answer of a turn, while there is room for another."""
+        if not turn.answer:
+            return None
+        self._candidate = Ending("answered", turn.answer)
+        if len(self._evidence) and not is_missing(turn.answer):
+            drawn = await self.answer(self._candidate)
+            self._candidate = replace(self._candidate, drawn=drawn)
+        feedback = self._against(self._candidate)
+        if feedback and self._reviews < MOST_REVIEWS and self._budget.steps_left > 0:
+            self._reviews += 1
+            self._candidate = None
+            return feedback
+        return None
+
+    def _against(self, ending: Ending) -> str:
+        if is_missing(ending.answer):
+            return GIVES_UP if self._profile.tells_budget else ""
+        verdict = ending.drawn.verdict if ending.drawn else None
+        return "" if verdict is None or verdict.accepted else verdict.feedback
+
     def _record(
         self,
         number: int,
         began: float,
-        turn: Turn,
-        completion: Completion,
+        thinking: Thinking,
         outcomes: Sequence[Outcome],
         refined: Refined,
+        feedback: str | None,
     ) -> None:
-        texts = [_observation(outcome, refined.notes) for outcome in outcomes]
-        replies = self._dialect.reply(completion, texts or [turn.error or ""])
-        self._transcript.add(completion, replies)
+        turn, completion = thinking.turn, thinking.completion
+        self._reply(thinking, outcomes, refined, feedback)
         usage = completion.done.usage
         step = Step(
             number=number,
@@ -243,31 +288,78 @@ class Explorer:
             cached_tokens=usage.cached_tokens,
             completion_tokens=usage.completion_tokens,
             seconds=round(time.monotonic() - began, 3),
+            error=turn.error,
+            retries=thinking.retries,
         )
         self._record_step(step)
+
+    def _reply(
+        self,
+        thinking: Thinking,
+        outcomes: Sequence[Outcome],
+        refined: Refined,
+        feedback: str | None,
+    ) -> None:
+        """Put what came of the turn, and what is left of the budgets, into the transcript."""
+        texts = [_observation(outcome, refined.notes) for outcome in outcomes]
+        items = [item for outcome in outcomes for item in _items(outcome, refined.notes)]
+        if not outcomes:
+            texts = [feedback or thinking.turn.error or ""]
+            items = [Item("nudge", texts[0])] if texts[0] else []
+        if self._profile.tells_budget and (left := self._budget.told()):
+            texts[-1] = f"{texts[-1]}\n\n{left}".strip()
+            items.append(Item("nudge", left))
+        replies = self._dialect.reply(thinking.completion, texts)
+        self._window.add(thinking.completion, replies, items)
+        self._budget.note_prefills(self._window.reprefilled_tokens, self._window.folds)
+
+    # endings
 
     async def _ending(self, turn: Turn, outcomes: Sequence[Outcome]) -> Ending | None:
         """Whether the run is over after this turn: answered, or going nowhere."""
         if turn.answer:
-            return Ending("answered", turn.answer)
+            return self._candidate
         if self._profile.checks and len(self._evidence):
             drawn = await self.answer(Ending("answered"))
-            if not (is_missing(drawn.text) or echoes(self._task, drawn.text)):
+            if drawn.holds(self._task):
                 return Ending("answered", drawn=drawn)
-        self._errors = self._errors + 1 if turn.error else 0
-        self._repeats = self._repeats + 1 if any(o.repeated for o in outcomes) else 0
-        failed = outcomes and all(o.action.error for o in outcomes) and not len(self._evidence)
-        self._failures = self._failures + 1 if failed else 0
-        if self._errors >= MOST_ERRORS:
-            return Ending("format_error")
-        if self._failures >= MOST_FAILURES:
-            return Ending("tool_failed")
-        return Ending("repetition") if self._repeats >= MOST_REPEATS else None
+        actions = [outcome.action for outcome in outcomes]
+        self._patience.judge(turn.error, actions, bool(len(self._evidence)))
+        spent = self._patience.spent
+        return Ending(spent) if spent else None
+
+    async def _read_at_last(self) -> None:
+        """A budget ended before anything was read: the best results are, so as to answer from."""
+        urls = [hit.url for _, hit in self._actions.unread()[:LAST_READS]]
+        if not urls or not self._profile.hits:
+            return
+        self._given = Turn(calls=(Call("fetch_url", {"url": urls, "purpose": self._task}),))
+        try:
+            await asyncio.wait_for(self.step(), max(self._budget.answer_s / 2, 0))
+        except asyncio.TimeoutError:
+            return
 
 
 def _observation(outcome: Outcome, notes: Sequence[Note]) -> str:
     """What the model reads of a call: its text, and the notes of its pages."""
+    noted = (note.text or nothing_on(note.title) for note in _own(outcome, notes))
+    return "\n".join(part for part in (outcome.text, *noted) if part)
+
+
+def _items(outcome: Outcome, notes: Sequence[Note]) -> tuple[Item, ...]:
+    """The same as the memory knows it."""
+    if outcome.action.tool == RECALL:
+        return tuple(of_facts(outcome.text))
+    failed = outcome.action.error is not None
+    return observed(outcome.text, _own(outcome, notes), outcome.repeated, failed)
+
+
+def _purpose(outcomes: Sequence[Outcome]) -> str:
+    """What a turn has read pages for."""
+    purposes = (outcome.purpose for outcome in outcomes if outcome.pages)
+    return " ".join(dict.fromkeys(filter(None, purposes)))
+
+
+def _own(outcome: Outcome, notes: Sequence[Note]) -> list[Note]:
     urls = {page.url for page in outcome.pages}
-    own = [note for note in notes if note.url in urls]
-    parts = [outcome.text, *(note.text or f"Nothing useful on “{note.title}”." for note in own)]
-    return "\n".join(part for part in parts if part)
+    return [note for note in notes if note.url in urls]

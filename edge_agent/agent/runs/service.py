@@ -1,63 +1,47 @@
-"""Runs as things: built, told while they go, journalled, and always ended with a reason."""
+"""Runs as things: begun, queued, cancelled, resumed, followed, and always ended with a reason."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
-from edge_agent.agent.answer.answerer import NOT_FOUND, Answerer
-from edge_agent.agent.explore.actions import Actions
-from edge_agent.agent.explore.budget import Budget
-from edge_agent.agent.explore.dialect import DIALECTS
-from edge_agent.agent.explore.loop import Ending, Explorer
 from edge_agent.agent.explore.profile import Profile
-from edge_agent.agent.jsonable import event_as_json, run_as_json
-from edge_agent.agent.prompts import prompt
-from edge_agent.agent.records import (
-    Answered,
-    Citation,
-    Reason,
-    Run,
-    RunEvent,
-    RunStarted,
-    RunUsage,
-    Status,
-    Step,
-    Task,
-    TextDelta,
-    ThoughtDelta,
-)
+from edge_agent.agent.records import Answered, Reason, Run, RunEvent, RunStarted, Status, Task
 from edge_agent.agent.refine.ranker import Ranker
-from edge_agent.agent.refine.refiner import Refiner
+from edge_agent.agent.runs.book import RunBook
+from edge_agent.agent.runs.codec import ResultCodec
+from edge_agent.agent.runs.desk import Desk, task_of
+from edge_agent.agent.runs.kit import Kit, ToolsFor
+from edge_agent.agent.runs.structured import Structurer
+from edge_agent.agent.runs.supervisor import Supervisor
+from edge_agent.agent.runs.work import Work
+from edge_agent.agent.runs.worker import Worker
 from edge_agent.chat.messages import Chat
-from edge_agent.errors import EdgeAgentError, NotFound, RequestError, StoreError
-from edge_agent.store.runs import RunStore
-from edge_agent.tools.base import Tool
+from edge_agent.errors import (
+    Conflict,
+    EngineBusy,
+    NotFound,
+    RequestError,
+    StoreError,
+)
+from edge_agent.store.owner import Owner
+from edge_agent.store.runs import UNFINISHED, RunStore
 from edge_agent.tools.embed import TextEmbedder
 
-# the tools of a run, for the library it names (None: whatever is configured); raises NotFound
-ToolsFor = Callable[[str | None], Mapping[str, Tool]]
+RUNS_AT_ONCE = 2
+MOST_QUEUED = 1000
+BUSY_RETRY_S = 60.0
+MOST_CUTS = 8  # times a run is cut off in one step before it is held to be the cause
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Work:
-    """What a run in progress has come to."""
-
-    id: str
-    task: Task
-    created_at: str
-    steps: list[Step] = field(default_factory=list)
-    events: asyncio.Queue[RunEvent] = field(default_factory=asyncio.Queue)
-
-
 class AgentService:
-    """Implements `records.Agent` over one chat model, a set of tools and a journal."""
+    """Implements `records.Agent` over one chat model, a set of tools and a journal.
+
+    runs_at_once: others wait in the order they came. `book` reads what was begun here or before.
+    """
 
     def __init__(
         self,
@@ -67,17 +51,23 @@ class AgentService:
         store: RunStore,
         embedder: TextEmbedder | None,
         model_names: frozenset[str] = frozenset(),
+        runs_at_once: int = RUNS_AT_ONCE,
     ) -> None:
         self._chat = chat
-        self._profile = profile
-        self._tools_for = tools_for
+        self._kit = Kit(chat, profile.fitted(chat.n_ctx), Ranker(embedder), tools_for)
         self._store = store
-        self._ranker = Ranker(embedder)
+        self._codec = ResultCodec(store.pages)
         self._names = model_names | {chat.name, "auto"}
+        self._works: dict[str, Work] = {}  # those that have not ended, or not on the disk
+        self._workers: dict[str, Worker] = {}
+        self._supervisor = Supervisor(runs_at_once)
+        self._owner = Owner(store.path.parent / "owners")
+        self.book = RunBook(store, self._works)
+        self._desk = Desk(store, self._owner, chat.name, self.book.run)
 
     async def run(self, task: Task) -> Run:
         """The fold of `stream`."""
-        async with contextlib.aclosing(self.stream(task)) as events:
+        async with aclosing(self.stream(task)) as events:
             async for event in events:
                 if isinstance(event, Answered):
                     return event.run
@@ -85,131 +75,140 @@ class AgentService:
 
     async def stream(self, task: Task) -> AsyncGenerator[RunEvent, None]:
         """Everything that happens; closing the iterator cancels the run and journals that."""
-        tools = self._check(task)
-        work = Work(f"run_{secrets.token_hex(8)}", task, _now())
-        budget = Budget(task.limits)
-        self._store.create(
-            work.id, task.task, self._chat.name, work.created_at, {"limits": asdict(task.limits)}
-        )
-        explorer = self._explorer(work, tools, budget)
-        work.events.put_nowait(RunStarted(work.id, task.task, self._chat.name))
-        running = asyncio.create_task(self._finish(work, explorer, budget))
+        work = self._begin(task, background=False)
+        ear = work.journal.listen()
         try:
-            while True:
-                event = await work.events.get()
-                yield event
-                if isinstance(event, Answered):
-                    return
+            yield RunStarted(work.id, task.task, work.model)
+            while (told := await ear.get()) is not None:
+                if told.event is not None:
+                    yield told.event
         finally:
-            await _stop(running)
-            if running.cancelled():
-                self._close(self._run(work, budget, "cancelled", "cancelled", ""))
+            work.journal.ignore(ear)
+            await self._stop(work)
 
-    def _check(self, task: Task) -> Mapping[str, Tool]:
+    def submit(self, task: Task) -> Run:
+        """Begin a run that goes on when nobody waits for it. Raises what `stream` does before."""
+        return self.book.run(self._begin(task, background=True).id)
+
+    def follow_up(self, run_id: str, task: Task) -> Run:
+        """A run in the background that begins with the evidence and the answer of another, and
+        asks its library unless another is named.
+
+        Raises NotFound, and Conflict while the other has not ended.
+        """
+        before = task_of(self._store.get(run_id))
+        library = task.library or before.library
+        return self.submit(replace(task, follows=run_id, library=library))
+
+    async def cancel(self, run_id: str) -> Run:
+        """End a run; one that is cancelled already stays so.
+
+        Raises NotFound, and Conflict when it ended otherwise or another process works on it.
+        """
+        work = self._works.get(run_id)
+        if work is None:
+            row = self._store.get(run_id)
+            if row.status in UNFINISHED:
+                self._desk.adopt(row)
+                work = self._works[run_id] = self._desk.restore(run_id, automatic=False)
+        if work is not None:
+            await self._stop(work)
+        run = self.book.run(run_id)
+        if run.status != "cancelled":
+            raise Conflict(f"The run {run_id} has ended already ({run.status}).")
+        return run
+
+    def resume(self, run_id: str) -> Run:
+        """Go on with a run that was cut off, cancelled or failed by the environment.
+
+        One that is being worked on here goes on as it is. Raises NotFound, and Conflict when the
+        run has come to its end or another process works on it.
+        """
+        if run_id not in self._works:
+            row = self._store.get(run_id)
+            self._check(task_of(row))
+            self._desk.take(row)
+            self._queue(self._desk.restore(run_id, automatic=False))
+        return self.book.run(run_id)
+
+    def recover(self) -> list[str]:
+        """Go on with all runs that were cut off, oldest first; their ids. For a server's start.
+
+        A run that is cut off again and again at one step is ended instead.
+        """
+        rows = self._desk.cut_off()
+        for row in rows:
+            work = self._works[row.id] = self._desk.restore(row.id, automatic=True)
+            if work.cuts > MOST_CUTS:
+                text = f"No answer: the run was cut off {MOST_CUTS} times in the same step."
+                self._end(work, self._ended(work, "failed", "env_error", text))
+            else:
+                self._queue(work)
+        return [row.id for row in rows]
+
+    async def close(self) -> None:
+        """Stop working. Runs in the background stay as they are, for the next `recover`."""
+        for work in [work for work in self._works.values() if not work.background]:
+            await self._stop(work)
+        await self._supervisor.close()
+        self._save_late()
+        for work in self._works.values():
+            if work.run is None:
+                work.journal.write("left", {})
+            work.journal.hang_up()
+        self._owner.close()
+
+    def _begin(self, task: Task, background: bool) -> Work:
+        self._check(task)
+        if self._supervisor.n_queued >= MOST_QUEUED:
+            raise EngineBusy(f"{MOST_QUEUED} runs are waiting: come again later.", BUSY_RETRY_S)
+        work = self._desk.begin(task, background)
+        self._queue(work)
+        return work
+
+    def _check(self, task: Task) -> None:
+        """All that can be known to fail before anything is done."""
         if not task.task.strip():
             raise RequestError("The task is empty: say what to find out.", param="task")
         if task.model and task.model not in self._names:
             raise NotFound(f"There is no model {task.model!r} here: this one is {self._chat.name}.")
-        return self._tools_for(task.library)
+        self._kit.tools_for(task.library)
+        if task.output_schema is not None:
+            Structurer(self._chat).check(task.output_schema)
 
-    def _explorer(self, work: Work, tools: Mapping[str, Tool], budget: Budget) -> Explorer:
-        profile = self._profile
+    def _queue(self, work: Work) -> None:
+        self._works[work.id] = work
+        self._supervisor.add(work.id, lambda: self._perform(work))
 
-        def emit(event: RunEvent) -> None:
-            if not isinstance(event, (ThoughtDelta, TextDelta)):  # a step holds its whole text
-                self._journal(work, event)
-            work.events.put_nowait(event)
-
-        def record(step: Step) -> None:
-            work.steps.append(step)
-            self._store.append(work.id, "step", asdict(step))
-
-        return Explorer(
-            work.task.task,
-            self._chat,
-            profile,
-            DIALECTS[profile.dialect](profile),
-            Actions(tools, profile.hits, profile.reads),
-            Refiner(self._chat, self._ranker, profile.notes, prompt("condense")),
-            Answerer(self._chat, self._ranker, profile.answer_tokens),
-            budget,
-            emit,
-            record,
-        )
-
-    def _journal(self, work: Work, event: RunEvent) -> None:
-        payload = event_as_json(event)
-        self._store.append(work.id, str(payload["type"]), payload)
-
-    async def _finish(self, work: Work, explorer: Explorer, budget: Budget) -> None:
-        """Explore, answer, and close the record, whatever happens on the way."""
+    async def _perform(self, work: Work) -> None:
+        """From the queue to the end. A cancellation is journalled by who asked for it."""
         try:
-            run = await self._explored(work, explorer, budget)
-        except EdgeAgentError as error:
-            run = self._run(work, budget, "failed", "env_error", f"No answer: {error}")
-        except Exception as error:  # a defect of ours ends the run, never the one who waits for it
-            log.exception("run %s ended by a defect", work.id)
-            text = f"No answer: an internal error ended the run ({type(error).__name__})."
-            run = self._run(work, budget, "failed", "env_error", text)
-        self._close(run)
-        work.events.put_nowait(Answered(run))
+            self._store.start(work.id)
+        except StoreError as error:
+            log.error("run %s is worked on without its journal: %s", work.id, error)
+        worker = self._workers[work.id] = Worker(self._kit, work, self._codec)
+        self._end(work, await worker.work())
 
-    async def _explored(self, work: Work, explorer: Explorer, budget: Budget) -> Run:
-        ending = await explorer.explore()
-        if not len(explorer.evidence):
-            return self._without_evidence(work, budget, ending)
-        try:
-            answer = await explorer.answer(ending)
-        except asyncio.TimeoutError:
-            return self._run(work, budget, "completed", "time_limit", NOT_FOUND)
-        citations = answer.citations
-        return self._run(work, budget, "completed", ending.reason, answer.text, citations)
+    async def _stop(self, work: Work) -> None:
+        """Cancel a run, unless it has ended."""
+        if work.run is None and not self._supervisor.drop(work.id):
+            await self._supervisor.cancel(work.id)
+        if work.run is None:
+            self._end(work, self._ended(work, "cancelled", "cancelled", ""))
 
-    def _without_evidence(self, work: Work, budget: Budget, ending: Ending) -> Run:
-        """Nothing was read: an answer of the model's own stands uncited, else say what failed."""
-        errors = [a.error for step in work.steps for a in step.actions if a.error]
-        because = f": {errors[-1]}" if errors else ""
-        text = ending.answer or f"{NOT_FOUND}{because}"
-        failed = ending.reason == "tool_failed" or (bool(errors) and not ending.answer)
-        reason: Reason = "tool_failed" if failed else ending.reason
-        return self._run(work, budget, "failed" if failed else "completed", reason, text)
+    def _ended(self, work: Work, status: Status, reason: Reason, answer: str) -> Run:
+        worker = self._workers.get(work.id) or Worker(self._kit, work, self._codec)
+        return worker.ended(status, reason, answer)
 
-    def _run(
-        self,
-        work: Work,
-        budget: Budget,
-        status: Status,
-        reason: Reason,
-        answer: str,
-        citations: tuple[Citation, ...] = (),
-    ) -> Run:
-        usage: RunUsage = budget.usage()
-        return Run(
-            work.id,
-            work.task.task,
-            self._chat.name,
-            status,
-            reason,
-            answer,
-            citations,
-            tuple(work.steps),
-            usage,
-            work.created_at,
-        )
+    def _end(self, work: Work, run: Run) -> None:
+        """Close the record, whether the disk takes it or not."""
+        work.run = run
+        self._workers.pop(work.id, None)
+        work.journal.finish(run)
+        self._save_late()
 
-    def _close(self, run: Run) -> None:
-        try:
-            self._store.finish(run.id, run.status, run.reason, run_as_json(run))
-        except StoreError as error:  # a full disk must not swallow the answer
-            log.error("run %s could not be closed in the journal: %s", run.id, error)
-
-
-async def _stop(running: asyncio.Task[None]) -> None:
-    """Cancel what still runs and wait for its clean-up."""
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    def _save_late(self) -> None:
+        """Forget the works whose end is on the disk; try again with those whose is not."""
+        for work in list(self._works.values()):
+            if work.run is not None and work.journal.save(work.run):
+                del self._works[work.id]

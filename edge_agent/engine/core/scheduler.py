@@ -15,7 +15,7 @@ from edge_agent.errors import EngineBusy
 # words a second, 0.3 s about the speed of speech. Nobody reads a background stream.
 READER_GAP_S = {0: 0.6, 1: 0.3}
 # The smallest chunk that is given to a prompt beside a stream: the kernels work on 16 rows at once,
-# so that fewer cost nearly as much (1.5B on 2 cores: 8 tokens 3.2 single steps, 16 tokens 4.1).
+# so that fewer cost nearly as much (1.5B on 2 cores: 8 tokens 6.9 single steps, 16 tokens 8.2).
 LEAST_CHUNK = 16
 MAX_WAITING = 256
 WORTH_WAITING = 16  # tokens that another is computing: fewer are sooner computed once more

@@ -30,7 +30,9 @@ from edge_agent.store.runs import RunStore
 
 from ..fakes import HARBOUR, FakeChat, Says, World, search
 
-PLAIN, HERMES = PROFILES["plain"], PROFILES["agentcpm"]
+# one search and no more before the model is asked
+PLAIN = replace(PROFILES["plain"], reads=3, follows=0)
+HERMES = PROFILES["agentcpm"]
 QUESTION = "Who built the smack that carried the bell?"
 
 
@@ -175,7 +177,7 @@ async def test_a_crowded_window_is_folded_and_the_run_goes_on(store: RunStore) -
 async def test_hermes_calls_answer_between_tags_and_citations_are_found(store: RunStore) -> None:
     chat = FakeChat(
         [
-            Says(thought="First the bell.", calls=(("search", {"query": ["bell carried"]}),)),
+            Says(thought="First the bell.", calls=(("search", {"query": ["smack Thrift"]}),)),
             Says(calls=(("fetch_url", {"url": ["http://h/thrift"], "purpose": "builder"}),)),
             Says("It was <answer>Ane Pollock</answer>"),
         ]
@@ -190,7 +192,7 @@ async def test_hermes_nudges_travel_as_tool_responses(store: RunStore) -> None:
     chat = FakeChat(
         [
             Says(calls=(("search", {"query": ["bell"]}),)),
-            Says("<tool_call>{bad", malformed="the call is not JSON."),
+            *[Says("<tool_call>{bad", malformed="the call is not JSON.")] * 3,
             Says("<answer>Ane</answer>"),
         ]
     )
@@ -270,7 +272,7 @@ async def test_closing_right_after_the_start_is_journalled_too(store: RunStore) 
     assert [row.status for row in store.list()] == ["cancelled"]
 
 
-async def test_a_journal_that_fails_does_not_swallow_the_end_of_the_run(tmp_path: Path) -> None:
+async def test_a_journal_that_fails_does_not_swallow_the_answer(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "journal.sqlite")
     stream = service(FakeChat([search("bell")]), RunStore(journal), World(HARBOUR), PLAIN).stream(
         Task(QUESTION)
@@ -279,7 +281,7 @@ async def test_a_journal_that_fails_does_not_swallow_the_end_of_the_run(tmp_path
     journal.close()
     events = [event async for event in stream]
     assert isinstance(events[-1], Answered)
-    assert events[-1].run.reason == "env_error"
+    assert (events[-1].run.reason, events[-1].run.answer) == ("answered", "the answer")
 
 
 async def test_a_defect_ends_the_run_with_a_sentence(store: RunStore) -> None:

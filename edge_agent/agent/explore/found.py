@@ -1,0 +1,93 @@
+"""What searches of a run found, and which addresses may be trusted to have come from there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from edge_agent.agent.explore.guard import canonical
+from edge_agent.tools.base import SearchHit
+
+URL = re.compile(r"(?:https?|library)://[^\s<>\"'”)\]}|\\^`]+")
+LINKS_OF_PAGE = 5_000  # addresses remembered of one page's text
+_NUMBER = re.compile(r"\W*(?:result|page|number|no)?\W*(\d{1,4})\W*", re.IGNORECASE)
+
+
+def urls_in(text: str) -> list[str]:
+    """The addresses in a text, without the sentence's own signs behind them."""
+    return [url.rstrip(".,;:!?)") for url in URL.findall(text)]
+
+
+@dataclass(slots=True)
+class Found:
+    """Search results of a run, numbered as the model sees them."""
+
+    hits: list[SearchHit] = field(default_factory=list)
+
+    def add(self, hits: Sequence[SearchHit]) -> list[int]:
+        """Number the hits; a page that was found before keeps its number."""
+        known = {canonical(hit.url): number for number, hit in enumerate(self.hits, 1)}
+        numbers = []
+        for hit in hits:
+            key = canonical(hit.url)
+            if key not in known:
+                self.hits.append(hit)
+                known[key] = len(self.hits)
+            numbers.append(known[key])
+        return numbers
+
+    def url_of(self, reference: str) -> str:
+        """The URL that a number, a title or a URL names; the reference itself when none fits."""
+        wanted = reference.strip().strip("[]").casefold()
+        number = _NUMBER.fullmatch(wanted)
+        if number and 1 <= int(number[1]) <= len(self.hits):
+            return self.hits[int(number[1]) - 1].url
+        key = canonical(reference)
+        for hit in self.hits:
+            if wanted == hit.title.casefold() or key == canonical(hit.url):
+                return hit.url
+        partly = [hit.url for hit in self.hits if wanted and wanted in hit.title.casefold()]
+        return partly[0] if partly and "://" not in wanted else reference.strip()
+
+
+class Provenance:
+    """Where addresses came from: the user, a search, a page that was read, or nowhere."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._given = ""
+        self._guessed: set[str] = set()
+
+    def give(self, text: str) -> None:
+        """What the user wrote: any address in it may be read and cited."""
+        self._given = f"{self._given}\n{text.casefold()}"
+
+    def learn(self, urls: Iterable[str]) -> None:
+        """A tool returned these."""
+        self._known.update(canonical(url) for url in urls)
+
+    def learn_from(self, text: str) -> None:
+        """A tool returned a text with these addresses in it."""
+        self.learn(urls_in(text)[:LINKS_OF_PAGE])
+
+    def is_known(self, url: str) -> bool:
+        key = canonical(url)
+        return key in self._known or self._was_given(key)
+
+    def _was_given(self, key: str) -> bool:
+        bare = re.escape(key.partition("://")[2].casefold())
+        pattern = rf"(?<![\w.-])(?:www\.)?{bare}(?![\w/-])"
+        return bool(bare) and bool(re.search(pattern, self._given_plain()))
+
+    def _given_plain(self) -> str:
+        """The user's words, addresses in them spelled as they are compared."""
+        return URL.sub(lambda match: canonical(match[0].rstrip(".,;:!?)")) + " ", self._given)
+
+    def guess(self, urls: Iterable[str]) -> None:
+        """The model made these up, and something was there."""
+        self._guessed.update(canonical(url) for url in urls)
+
+    def is_guessed(self, url: str) -> bool:
+        """Whether a page was read only because the model guessed its address."""
+        return canonical(url) in self._guessed and not self.is_known(url)

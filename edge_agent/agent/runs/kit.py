@@ -1,0 +1,84 @@
+"""What all runs of a service share, and how an explorer is put together from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge_agent.agent.answer.answer import Answering
+from edge_agent.agent.answer.answerer import Answerer
+from edge_agent.agent.answer.checked import CheckedAnswerer
+from edge_agent.agent.answer.verify import Verifier
+from edge_agent.agent.explore.actions import Actions
+from edge_agent.agent.explore.budget import Budget
+from edge_agent.agent.explore.dialect import DIALECTS
+from edge_agent.agent.explore.loop import Explorer
+from edge_agent.agent.explore.profile import Profile
+from edge_agent.agent.explore.scout import Scout
+from edge_agent.agent.memory.memory import Memory, Policy
+from edge_agent.agent.memory.recall import recall_tool
+from edge_agent.agent.prompts import prompt
+from edge_agent.agent.records import RunEvent, Step
+from edge_agent.agent.refine.evidence import Evidence
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.refiner import Refiner
+from edge_agent.chat.messages import Chat
+from edge_agent.tools.base import Tool
+
+# the tools of a run, for the library it names (None: whatever is configured); raises NotFound
+ToolsFor = Callable[[str | None], Mapping[str, Tool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A model, how it is asked, and what it may use. The profile fits the model's window."""
+
+    chat: Chat
+    profile: Profile
+    ranker: Ranker
+    tools_for: ToolsFor
+
+    def answerer(self) -> Answering:
+        answerer = Answerer(self.chat, self.ranker, self.profile.answer_tokens)
+        if self.profile.verifies == "no":
+            return answerer
+        verifier = Verifier(self.chat, asks=self.profile.verifies == "model")
+        return CheckedAnswerer(answerer, verifier)
+
+    def explorer(
+        self,
+        task: str,
+        tools: Mapping[str, Tool],
+        budget: Budget,
+        emit: Callable[[RunEvent], None],
+        record: Callable[[Step], None],
+    ) -> Explorer:
+        """A loop over `tools` that tells `emit` what happens and `record` when a step is over."""
+        profile, evidence = self.profile, Evidence()
+        recall = recall_tool(evidence)
+        tools = {**tools, recall.name: recall}
+        return Explorer(
+            task,
+            self.chat,
+            profile,
+            DIALECTS[profile.dialect](profile, tools),
+            Actions(tools, profile.hits, profile.reads),
+            Refiner(self.chat, self.ranker, profile.notes, prompt("condense")),
+            self.answerer(),
+            budget,
+            emit,
+            record,
+            evidence,
+            self._memory(task, evidence),
+            Scout(self.ranker, profile.follows) if profile.follows else None,
+        )
+
+    def _memory(self, task: str, evidence: Evidence) -> Memory:
+        profile = self.profile
+        policy = Policy(
+            profile.memory,
+            turn_tokens=profile.turn_tokens,
+            notes_tokens=profile.answer_tokens,
+            recalls=profile.dialect == "hermes",
+        )
+        return Memory(self.chat, self.ranker, task, evidence, policy)

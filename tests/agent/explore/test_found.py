@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from edge_agent.agent.explore.found import Found, Provenance
+from edge_agent.tools.base import SearchHit
+
+HITS = [
+    SearchHit("http://h/bell", "Bell", "", "w"),
+    SearchHit("http://h/old", "The Old Market", "", "w"),
+]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["2", "[2]", "#2", "Result 2", "2.", "The Old Market", "old market", "https://www.h/old/"],
+)
+def test_a_result_is_known_by_number_title_or_address(reference: str) -> None:
+    found = Found()
+    found.add(HITS)
+    assert found.url_of(reference) == "http://h/old"
+
+
+@pytest.mark.parametrize("reference", ["7", "http://other/old", "example.org"])
+def test_what_names_no_result_stays_as_it_is(reference: str) -> None:
+    found = Found()
+    found.add(HITS)
+    assert found.url_of(reference) == reference
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.org/a", "https://example.org/a/", "https://notes.example/x?b=1"]
+)
+def test_an_address_of_the_user_or_of_a_tool_is_known(url: str) -> None:
+    provenance = Provenance()
+    provenance.give("What does www.example.org/a say?")
+    provenance.learn_from("See <https://notes.example/x?b=1>, and others.")
+    assert provenance.is_known(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/ab", "https://example.org", "https://evil-example.org/a"]
+)
+def test_an_address_like_a_given_one_is_a_guess(url: str) -> None:
+    provenance = Provenance()
+    provenance.give("Read http://example.org/a, please.")
+    provenance.guess([url])
+    assert provenance.is_guessed(url)
+
+
+def test_a_guess_that_a_tool_names_later_is_none_any_more() -> None:
+    provenance = Provenance()
+    provenance.guess(["http://h/a"])
+    assert provenance.is_guessed("http://h/a")
+    provenance.learn(["https://h/a"])
+    assert not provenance.is_guessed("http://h/a")
