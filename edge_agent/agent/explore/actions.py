@@ -13,7 +13,7 @@ from edge_agent.agent.explore.found import Found, Provenance, urls_in
 from edge_agent.agent.explore.guard import Guard
 from edge_agent.agent.explore.turn import Call
 from edge_agent.agent.records import Action
-from edge_agent.agent.runs.state import RunState
+from edge_agent.agent.state import RunState
 from edge_agent.chat import lenient
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool

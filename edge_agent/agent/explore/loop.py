@@ -32,7 +32,7 @@ from edge_agent.agent.records import (
 from edge_agent.agent.refine.evidence import Evidence, as_text
 from edge_agent.agent.refine.passages import Passage
 from edge_agent.agent.refine.refiner import Refined, Refiner
-from edge_agent.agent.runs.state import RunState
+from edge_agent.agent.state import RunState
 from edge_agent.chat.messages import Chat, ChatRequest
 from edge_agent.engine.params import Usage
 

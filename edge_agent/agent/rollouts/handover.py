@@ -12,7 +12,7 @@ from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Reason, Step
 from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
 from edge_agent.agent.refine.words import WORD, words
-from edge_agent.agent.runs.state import KeptFact, RunState
+from edge_agent.agent.state import KeptFact, RunState
 
 Failure = Literal["incomplete", "blocked", "misdirected", "bad_format"]
 SourceStatus = Literal["cited", "read", "nothing useful", "could not be read"]

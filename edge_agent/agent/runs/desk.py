@@ -13,8 +13,8 @@ from edge_agent.agent.records import Run, RunStarted, Task
 from edge_agent.agent.runs.codec import ResultCodec, decode
 from edge_agent.agent.runs.journal import RunJournal
 from edge_agent.agent.runs.replay import Replay
-from edge_agent.agent.runs.state import RunState
 from edge_agent.agent.runs.work import Earlier, Work
+from edge_agent.agent.state import RunState
 from edge_agent.errors import Conflict
 from edge_agent.store.owner import Owner
 from edge_agent.store.runs import UNFINISHED, EventRow, RunRow, RunStore

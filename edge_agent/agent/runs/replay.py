@@ -19,7 +19,7 @@ from typing import Any
 
 from edge_agent.agent.records import RunUsage, Step, ToolCalled
 from edge_agent.agent.runs.codec import ResultCodec, decode
-from edge_agent.agent.runs.state import KeptFact, PendingTurn, RunState
+from edge_agent.agent.state import KeptFact, PendingTurn, RunState
 from edge_agent.errors import NotFound
 from edge_agent.store.runs import EventRow
 from edge_agent.tools.base import Page, SearchHit

@@ -9,7 +9,7 @@ from typing import Any
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Run, Task
 from edge_agent.agent.runs.journal import RunJournal
-from edge_agent.agent.runs.state import RunState
+from edge_agent.agent.state import RunState
 
 
 @dataclass(frozen=True, slots=True)

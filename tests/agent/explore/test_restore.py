@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_agent.agent.records import Limits, RunUsage, StepStarted, ToolCalled
-from edge_agent.agent.runs.state import KeptFact, PendingTurn, RunState
+from edge_agent.agent.state import KeptFact, PendingTurn, RunState
 from edge_agent.tools.base import Page
 
 from ..fakes import HARBOUR, World, search, title

@@ -14,7 +14,8 @@ from edge_agent.engine.client import EngineClient
 from edge_agent.engine.fit.layouts import Wishes, engine_bytes
 from edge_agent.engine.fit.machine import Machine
 from edge_agent.engine.fit.planner import plan
-from edge_agent.engine.fit.shape import KvType, Layout, estimate, is_repacked, n_slots
+from edge_agent.engine.fit.shape import KvType, Layout, estimate, is_repacked
+from edge_agent.engine.kv.cache import slots_for
 
 from ..live import generate, spec_of
 
@@ -99,7 +100,7 @@ def test_only_arm_repacks_6_bits() -> None:
 def test_a_sequence_more_is_a_row_of_logits_more(smollm2_path: Path) -> None:
     shape = shape_of(read_gguf(smollm2_path))
     outputs = [estimate(shape, Layout(2048, 256, n)).host.outputs for n in (1, 4)]
-    assert outputs[1] - outputs[0] == (n_slots(4) - n_slots(1)) * 49_152 * 4
+    assert outputs[1] - outputs[0] == (slots_for(4) - slots_for(1)) * 49_152 * 4
 
 
 def test_a_layout_on_the_gpu_leaves_the_embedding_and_what_is_not_moved(qwen_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Where a run stands: everything that is needed to go on from its last recorded step.
 
-Pure data, made of records and of what tools return. It imports no room, so every room may read it.
+Pure data, made of records and of what tools return; every room may read it.
 """
 
 from __future__ import annotations
