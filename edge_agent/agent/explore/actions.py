@@ -15,6 +15,7 @@ from edge_agent.agent.explore.turn import Call
 from edge_agent.agent.records import Action
 from edge_agent.agent.state import RunState
 from edge_agent.chat import lenient
+from edge_agent.chat.messages import ToolSpec
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool
 from edge_agent.tools.toolbox import MAX_AT_ONCE
@@ -80,6 +81,11 @@ class Actions:
             self.provenance.guess([url])  # of which only those count that nothing has named
             if action.error:
                 self._guard.note_failure(url, action.error)
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """How a model is told of a tool, where the run has it."""
+        tool = self._tools.get(name)
+        return ToolSpec(tool.name, tool.description, tool.parameters) if tool else None
 
     def is_repeat(self, call: Call) -> bool:
         """Whether this very call was made before."""

@@ -193,10 +193,18 @@ class Explorer:
         """The request for the next turn of a conversation that begins with these notes."""
         known = "\n\n".join(part for part in (notes, self._actions.describe_unread()) if part)
         messages = self._dialect.opening(self._task, known)
-        request = self._dialect.request(messages, len(self._evidence))
+        request = self._with_recall(self._dialect.request(messages, len(self._evidence)))
         most = self._budget.turn_tokens(request.max_tokens)
         thought = self._budget.thought_tokens(request.thinking_budget, most)
         return replace(request, max_tokens=most, thinking_budget=thought)
+
+    def _with_recall(self, request: ChatRequest) -> ChatRequest:
+        """A model that calls tools may recall facts once some were folded; before that it is told
+        of the tools it was trained on and no other."""
+        recall = self._actions.spec(RECALL)
+        if recall is None or not request.tools or not self._window.folds:
+            return request
+        return replace(request, tools=(*request.tools, recall))
 
     def _closest(self) -> str:
         return as_text(self._answerer.closest(self._task, self._evidence))

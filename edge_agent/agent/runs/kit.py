@@ -56,13 +56,12 @@ class Kit:
         """A loop over `tools` that tells `emit` what happens and `record` when a step is over."""
         profile, evidence = self.profile, Evidence()
         recall = recall_tool(evidence)
-        tools = {**tools, recall.name: recall}
         return Explorer(
             task,
             self.chat,
             profile,
             DIALECTS[profile.dialect](profile, tools),
-            Actions(tools, profile.hits, profile.reads),
+            Actions({**tools, recall.name: recall}, profile.hits, profile.reads),
             Refiner(self.chat, self.ranker, profile.notes, prompt("condense")),
             self.answerer(),
             budget,
