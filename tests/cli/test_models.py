@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_agent.catalog.workshop import workshop
 
+from ..signals import heeds_ctrl_c
 from .shell import ROOT, Shell, eventually
 
 ROW = {
@@ -79,11 +80,6 @@ def test_ctrl_c_ends_a_pull_at_once(shell: Shell, tmp_path: Path) -> None:
         out, err = waiting.communicate(timeout=30)
     assert time.monotonic() - began < 3
     assert (waiting.returncode, out) == (130, b"") and b"Traceback" not in err
-
-
-def heeds_ctrl_c() -> None:
-    """A test run in the background was started with SIGINT ignored, and would hand that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def holds(pid: int, folder: Path) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.shell import ROOT, Shell, eventually
 
+from ..signals import heeds_ctrl_c
 from .localweb import serving
 
 MODEL = ("--model", "smollm2-135m-instruct", "--threads", "1", "--ctx-size", "4096")
@@ -143,6 +144,7 @@ def test_an_interruption_leaves_a_readable_file_and_a_report(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heeds_ctrl_c,
     )
     try:
         assert eventually(lambda: len(lines_of(out)) >= 2, 120)

@@ -14,6 +14,8 @@ import pytest
 import llama_wheel
 from llama_wheel import Machine, Recipe, SetupError
 
+from ..signals import heeds_ctrl_c
+
 LAPTOP = Machine("Linux", "x86_64", "amx_int8 avx2 avx512f", nvcc=None, has_nvidia_gpu=False)
 RECIPE = Recipe("0.3.36", "cpu", "/usr/bin/c++", "g++ 12.2", "-mno-amx-tile", "-DX=1", LAPTOP)
 
@@ -142,8 +144,7 @@ def test_an_interrupted_build_leaves_no_child(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": scripts},
         stderr=subprocess.DEVNULL,
-        # a test run in the background was started with SIGINT ignored, and would hand that on
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heeds_ctrl_c,
     )
     pid = int(_wait_for(tmp_path / "pid"))
     child.send_signal(signal.SIGINT)

@@ -54,7 +54,8 @@ def test_the_root_names_routes_that_exist(serving: Serving) -> None:
     for route in root["routes"]:
         method, path = route.split()
         answer = httpx.request(method, url + path, content=b"{}" if method == "POST" else None)
-        assert answer.status_code in (200, 400) or "is running" in answer.text
+        keeps_none = answer.status_code == 501 and "keeps no runs" in answer.text  # as here
+        assert answer.status_code in (200, 400) or keeps_none or "is running" in answer.text
 
 
 def test_the_documentation_has_the_fields(serving: Serving) -> None:
