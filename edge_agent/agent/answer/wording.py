@@ -31,7 +31,9 @@ def normalise(answer: str) -> str:
 
 def _plain(text: str) -> str:
     """Case folded, and Latin letters without their accents: those of other scripts are letters."""
-    apart = unicodedata.normalize("NFKD", text.replace(DECIMAL_MARK, " ").casefold())
+    # letters of mathematics and the like have no small ones until they are plain letters
+    letters = unicodedata.normalize("NFKD", text.replace(DECIMAL_MARK, " ")).casefold()
+    apart = unicodedata.normalize("NFKD", letters)
     bare = "".join(char for char in apart if not "\u0300" <= char <= "\u036f")
     return unicodedata.normalize("NFKC", bare)
 
