@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from edge_agent import __version__
-from edge_agent.server import agent, chat, errors, models, runs
-from edge_agent.server.auth import ApiKeys
-from edge_agent.server.intake import Intake
+from edge_agent.server import errors, models
+from edge_agent.server.completions import chat
+from edge_agent.server.door.intake import Intake
+from edge_agent.server.door.keys import ApiKeys
+from edge_agent.server.research import run, runs
 from edge_agent.server.services import Services
 
 ERROR_DOC: dict[int | str, dict[str, Any]] = {
@@ -26,7 +28,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for routes in (chat.router, agent.router, runs.router, models.router):
+    for routes in (chat.router, run.router, runs.router, models.router):
         app.include_router(routes, responses=ERROR_DOC)
     errors.install(app)
     app.add_middleware(Intake, max_bytes=services.max_body_bytes)

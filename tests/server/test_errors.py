@@ -19,9 +19,8 @@ from edge_agent.errors import (
 )
 from edge_agent.server.errors import TABLE, error_body, error_response
 from edge_agent.server.services import Services
-
-from .conftest import Serving
-from .fakes import FakeAgent, FakeChat
+from tests.server.conftest import Serving
+from tests.server.fakes import FakeAgent, FakeChat
 
 CHAT = "/v1/chat/completions"
 

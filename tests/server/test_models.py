@@ -9,9 +9,8 @@ import openai
 import pytest
 
 from edge_agent.server.services import EngineHealth, ServedModel, Services
-
-from .conftest import Serving
-from .fakes import FakeAgent, FakeChat
+from tests.server.conftest import Serving
+from tests.server.fakes import FakeAgent, FakeChat
 
 TINY = ServedModel(name="fake-1b", aliases=("tiny",), size=1000, n_ctx=4096)
 

@@ -15,9 +15,8 @@ from edge_agent.chat.messages import Done, Text
 from edge_agent.server.output import to_json
 from edge_agent.server.services import Services
 from edge_agent.server.streaming import frame
-
-from .conftest import Serving
-from .fakes import RUN, USAGE, FakeAgent, FakeChat
+from tests.server.conftest import Serving
+from tests.server.fakes import RUN, USAGE, FakeAgent, FakeChat
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

@@ -21,9 +21,8 @@ from edge_agent.errors import (
     NotSupported,
 )
 from edge_agent.server.services import EngineHealth, ServedModel, Services
-
-from .conftest import Serving, eventually
-from .fakes import USAGE, FakeAgent, FakeChat, Forever, Pause
+from tests.server.conftest import Serving, eventually
+from tests.server.fakes import USAGE, FakeAgent, FakeChat, Forever, Pause
 
 USER: list[Any] = [{"role": "user", "content": "Hi"}]
 WEATHER: Any = {

@@ -20,9 +20,8 @@ from edge_agent.server.services import EngineHealth, Services
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
 from edge_agent.tools.base import Tool
-
-from ..agent.fakes import HARBOUR, FakeChat, Says, World, search
-from .conftest import Serving, eventually, running
+from tests.agent.fakes import HARBOUR, FakeChat, Says, World, search
+from tests.server.conftest import Serving, eventually, running
 
 QUESTION = "Who built the smack that carried the bell?"
 # one search and no more before the model is asked

@@ -24,9 +24,8 @@ from edge_agent.engine.params import (
 from edge_agent.errors import EngineBusy, RequestError
 from edge_agent.server.services import Services
 from tests.chat.fakes import CHATML, THINKER, FakeEngine, FakeVocab
-
-from .conftest import Serving
-from .fakes import FakeAgent, FakeChat, Forever
+from tests.server.conftest import Serving
+from tests.server.fakes import FakeAgent, FakeChat, Forever
 
 VOCAB = FakeVocab(thinks=True)
 USER: list[Any] = [{"role": "user", "content": "Hi"}]

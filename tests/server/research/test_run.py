@@ -24,9 +24,8 @@ from edge_agent.agent.records import (
 )
 from edge_agent.errors import EngineCrashed, LibraryError, NotFound
 from edge_agent.server.services import EngineHealth, Services
-
-from .conftest import Serving, eventually
-from .fakes import RUN, FakeAgent, FakeChat, Forever, Pause
+from tests.server.conftest import Serving, eventually
+from tests.server.fakes import RUN, FakeAgent, FakeChat, Forever, Pause
 
 EVERYTHING = (
     RunStarted("run-1", RUN.task, RUN.model),

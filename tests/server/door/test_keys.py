@@ -7,9 +7,8 @@ import openai
 import pytest
 
 from edge_agent.server.services import Services
-
-from .conftest import Serving
-from .fakes import FakeAgent, FakeChat
+from tests.server.conftest import Serving
+from tests.server.fakes import FakeAgent, FakeChat
 
 BODY = {"messages": [{"role": "user", "content": "Hi"}]}
 

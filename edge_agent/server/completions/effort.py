@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_agent.errors import RequestError
-from edge_agent.server.schemas import ChatBody
+from edge_agent.server.completions.schemas import ChatBody
 
 # reasoning_effort in tokens of thought, None is no limit. For a 4B model in a window of 8K to 32K
 # tokens: "medium" leaves half of the smallest window to the prompt and the answer. "none" is a turn

@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_agent.chat.messages import Done, Event, Text, Thought, TokenLogprob, ToolCall
 from edge_agent.errors import EngineError
-from edge_agent.server.account import timings, usage
+from edge_agent.server.completions.account import timings, usage
 
 Json = dict[str, Any]
 LEAST = -9999.0  # OpenAI's logarithm of a probability too small to tell; JSON has no infinity

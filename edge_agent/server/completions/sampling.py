@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import RequestError
-from edge_agent.server.schemas import ChatBody
+from edge_agent.server.completions.schemas import ChatBody
 
 LONGEST_ID = 9  # digits of a token id; more would not fit the engine's 32 bits
 SAME_NAME = (

@@ -16,10 +16,10 @@ from edge_agent.chat.messages import (
     ToolSpec,
 )
 from edge_agent.errors import NotSupported, RequestError
-from edge_agent.server.effort import thinking_of
-from edge_agent.server.form import grammar_of, schema_of
-from edge_agent.server.sampling import n_logprobs, sampling_of
-from edge_agent.server.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
+from edge_agent.server.completions.effort import thinking_of
+from edge_agent.server.completions.form import grammar_of, schema_of
+from edge_agent.server.completions.sampling import n_logprobs, sampling_of
+from edge_agent.server.completions.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
 from edge_agent.server.services import Defaults
 
 # Fields that would change the answer and that nothing here honours: named rather than dropped.

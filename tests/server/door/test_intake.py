@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from edge_agent.server.services import Services
-
-from .conftest import Serving
-from .fakes import FakeAgent, FakeChat
+from tests.server.conftest import Serving
+from tests.server.fakes import FakeAgent, FakeChat
 
 BODY = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}).encode()
 FORM = "application/x-www-form-urlencoded"

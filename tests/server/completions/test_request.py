@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from edge_agent.chat.messages import Grammar, Message, NamedTool, ToolCall
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotSupported, RequestError
+from edge_agent.server.completions.request import to_request
+from edge_agent.server.completions.schemas import ChatBody, RunBody
 from edge_agent.server.errors import sentence
-from edge_agent.server.schemas import ChatBody, RunBody
 from edge_agent.server.services import Defaults
-from edge_agent.server.wire import to_request
 
 USER = {"role": "user", "content": "Hi"}
 DEFAULTS = Defaults(SamplingParams(temperature=0.7, top_k=20, seed=5), max_tokens=100)

@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from edge_agent.chat.messages import Prompt
 from edge_agent.errors import EngineCrashed
+from edge_agent.server.completions.replies import ChunkMachine, Head, chunks, completion
+from edge_agent.server.completions.request import to_request
+from edge_agent.server.completions.schemas import ChatBody
 from edge_agent.server.output import Json
-from edge_agent.server.replies import ChunkMachine, Head, chunks, completion
-from edge_agent.server.schemas import ChatBody
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame
-from edge_agent.server.wire import to_request
 
 router = APIRouter(tags=["chat"])
 

@@ -7,7 +7,7 @@ from typing import Any
 from edge_agent.chat.constraints import grammar_of as grammar_in
 from edge_agent.chat.messages import Grammar
 from edge_agent.errors import RequestError
-from edge_agent.server.schemas import ChatBody, ResponseFormat
+from edge_agent.server.completions.schemas import ChatBody, ResponseFormat
 
 
 def schema_of(body: ChatBody) -> dict[str, Any] | None:

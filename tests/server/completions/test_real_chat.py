@@ -23,8 +23,7 @@ from edge_agent.engine.params import LoadSpec, SamplingParams
 from edge_agent.server.app import create_app
 from edge_agent.server.serve import serve
 from edge_agent.server.services import Services
-
-from .fakes import FakeAgent
+from tests.server.fakes import FakeAgent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 N_CTX = 1024

@@ -22,8 +22,8 @@ from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import LoadSpec, SamplingParams
 from edge_agent.server.services import Services
+from tests.server.fakes import FakeAgent
 
-from .fakes import FakeAgent
 from .test_real_chat import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

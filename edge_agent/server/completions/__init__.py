@@ -1,0 +1,1 @@
+"""Completions: bodies in, events of a chat out, in OpenAI's shapes."""

@@ -1,0 +1,1 @@
+"""Research as a route: runs of the agent."""
