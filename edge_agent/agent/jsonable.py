@@ -9,6 +9,7 @@ from edge_agent.agent.records import (
     Answered,
     NoteTaken,
     Retried,
+    RolloutEnded,
     Run,
     RunEvent,
     RunStarted,
@@ -28,6 +29,7 @@ KINDS: dict[type[Any], str] = {
     ToolCalled: "tool_call",
     ToolReturned: "tool_result",
     NoteTaken: "note",
+    RolloutEnded: "rollout",
     Answered: "answer",
 }
 
@@ -46,4 +48,6 @@ def event_as_json(event: RunEvent) -> dict[str, Any]:
         return {**kind, **run_as_json(event.run)}
     if isinstance(event, NoteTaken):
         return {**kind, "step": event.step, **asdict(event.note)}
+    if isinstance(event, RolloutEnded):
+        return {**kind, **asdict(event.rollout)}
     return {**kind, **asdict(event)}

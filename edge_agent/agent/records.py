@@ -250,6 +250,13 @@ class NoteTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutEnded:
+    """One of several rollouts has given its answer; who wins is known at the end."""
+
+    rollout: Rollout
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The last event of every run, whatever happened."""
 
@@ -265,6 +272,7 @@ RunEvent: TypeAlias = (
     | ToolCalled
     | ToolReturned
     | NoteTaken
+    | RolloutEnded
     | Answered
 )
 

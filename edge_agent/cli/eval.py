@@ -18,6 +18,7 @@ from edge_agent import __version__
 from edge_agent.agent.explore.profile import profile as profile_named
 from edge_agent.agent.records import Limits, Task
 from edge_agent.bench.machine import describe_machine
+from edge_agent.chat.seeded import SeededChat
 from edge_agent.cli.engine_options import KvTypeName
 from edge_agent.cli.eval_options import (
     ArmName,
@@ -61,7 +62,6 @@ from edge_agent.eval.pages import ToolPages
 from edge_agent.eval.question import Question, QuestionFile, drawn, read_questions
 from edge_agent.eval.report import Report, figures, report_as_json, report_as_markdown
 from edge_agent.eval.runner import Runner
-from edge_agent.eval.seeded import SeededChat
 from edge_agent.eval.variant import varied
 
 

@@ -110,6 +110,7 @@ async def over(
             embedder,
             frozenset(loaded.names),
             settings.runs_at_once,
+            loaded.n_parallel,
         )
         stack.push_async_callback(agent.close)
         yield House(loaded, agent, tools_for, pages)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_agent.catalog.card import Card
 from edge_agent.chat.messages import Chat
+from edge_agent.chat.text import TextModel
 from edge_agent.config import Settings
 from edge_agent.engine.params import SamplingParams
 from edge_agent.server.services import EngineHealth
@@ -19,7 +20,8 @@ Say = Callable[[str], None]
 class Loaded:
     """names: by which clients may ask for it, the first its own. size: bytes of its file, None
     where there is none here. profile: of the agent over it. sampling: of a request that says
-    nothing. health: how it is, in the words of /health."""
+    nothing. health: how it is, in the words of /health. n_parallel: requests side by side.
+    texts: the model's text side, None where it is elsewhere."""
 
     chat: Chat
     names: tuple[str, ...]
@@ -27,6 +29,8 @@ class Loaded:
     profile: str
     sampling: SamplingParams
     health: Callable[[], EngineHealth]
+    n_parallel: int = 4
+    texts: TextModel | None = None
 
 
 def sampling_of(settings: Settings, card: Card | None) -> SamplingParams:

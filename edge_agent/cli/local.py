@@ -52,6 +52,7 @@ async def open_local(here: Here, settings: Settings, say: Say) -> AsyncIterator[
             choice.card.profile if choice.card else DEFAULT_PROFILE,
             sampling_of(settings, choice.card),
             lambda: health_of(engine),
+            planned.spec.n_parallel,
         )
     finally:
         await engine.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edge_agent.agent.records import Reason
 from edge_agent.chat.messages import Chat
+from edge_agent.chat.seeded import SeededChat
 from edge_agent.errors import (
     ContextOverflow,
     EdgeAgentError,
@@ -17,7 +18,6 @@ from edge_agent.errors import (
 )
 from edge_agent.eval.ledger import Ledger
 from edge_agent.eval.question import Question
-from edge_agent.eval.seeded import SeededChat
 from edge_agent.eval.talk import Talk
 from edge_agent.eval.trial import Arm, Scored, Trial, scored
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.chat.seeded import SeededChat
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import (
     ContextOverflow,
@@ -18,7 +19,6 @@ from edge_agent.errors import (
 from edge_agent.eval.ledger import Ledger
 from edge_agent.eval.question import Question
 from edge_agent.eval.runner import Runner
-from edge_agent.eval.seeded import SeededChat
 from tests.agent.fakes import FakeChat, Says
 
 from .fakes import FakeArm

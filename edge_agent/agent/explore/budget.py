@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from edge_agent.agent.records import Limits, Reason, RunUsage
 from edge_agent.engine.params import Usage
@@ -28,6 +28,12 @@ class Budget:
         self._before = RunUsage()  # what an earlier process spent on what only a run counts
         self._reprefilled = 0
         self._folds = 0
+        self._parts: list[Budget] = []
+
+    def part(self, limits: Limits) -> Budget:
+        """A budget of its own for an attempt, whose spending is this one's too."""
+        self._parts.append(Budget(limits))
+        return self._parts[-1]
 
     def restore(self, usage: RunUsage, steps: int) -> None:
         """Go on from what was spent when the run was cut off; the pause costs nothing."""
@@ -114,8 +120,17 @@ class Budget:
             tool_calls=self._tool_calls,
             seconds=round(time.monotonic() - self._began, 3),
         )
-        return replace(
+        spent = replace(
             spent,
             reprefilled_tokens=self._before.reprefilled_tokens + self._reprefilled,
             folds=self._before.folds + self._folds,
         )
+        for part in self._parts:
+            spent = _with(spent, part.usage())
+        return spent
+
+
+def _with(spent: RunUsage, more: RunUsage) -> RunUsage:
+    """The sum of counts; the clock runs for both at once."""
+    counts = {name: value for name, value in asdict(more).items() if name != "seconds"}
+    return replace(spent, **{name: getattr(spent, name) + n for name, n in counts.items()})

@@ -100,7 +100,7 @@ class Explorer:
         self._actions.restore(state)
         for step in state.steps:
             self._patience.judge(step.error, step.actions, bool(len(self._evidence)))
-        if state.steps:
+        if state.steps or state.queries:  # the question was searched
             self._given = None
         if state.pending is not None:
             calls = (Call(call.tool, call.arguments) for call in state.pending.calls)

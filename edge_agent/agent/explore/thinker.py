@@ -93,7 +93,7 @@ class Thinker:
                     done = event
                 elif isinstance(event, ToolCall):
                     calls.append(event)
-                else:
+                elif isinstance(event, Text | Thought):
                     self._tell(number, event)
                     thought += event.text if isinstance(event, Thought) else ""
                     text += event.text if isinstance(event, Text) else ""

@@ -15,10 +15,13 @@ from edge_agent.agent.explore.ending import Ending
 from edge_agent.agent.records import Limits, Reason, Step
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.rollouts.handover import Handover
+from edge_agent.chat.messages import Chat
+from edge_agent.chat.seeded import SeededChat
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import EdgeAgentError
 
-LEAST_TEMPERATURE = 0.7  # of rollouts: colder ones say all the same
+WARMTH = 0.7  # the temperature of rollouts in place of greedy, which would say all the same
+SEEDS_AN_ATTEMPT = 7919
 
 
 class Exploring(Protocol):
@@ -26,6 +29,11 @@ class Exploring(Protocol):
 
     @property
     def evidence(self) -> Evidence: ...
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What was searched and read, in words."""
+        ...
 
     async def explore(self) -> Ending:
         """Steps until the model answers, a budget ends, or nothing moves any more."""
@@ -60,14 +68,14 @@ class Attempt:
         self.steps.append(numbered)
         return numbered
 
-    def sampling(self, usual: SamplingParams | None) -> SamplingParams | None:
-        """How this attempt draws, where `usual` is how the profile does."""
+    def seeded(self, chat: Chat, usual: SamplingParams | None) -> Chat:
+        """The chat as this attempt draws from it; `usual` is the sampling of the profile."""
         if self.seed is None:
-            return usual
-        base = usual or SamplingParams()
-        warm = max(base.temperature, LEAST_TEMPERATURE)
+            return chat
+        drawn = SeededChat(chat, usual or SamplingParams(), WARMTH)
         # each attempt of a rollout is drawn anew, and no two rollouts meet
-        return replace(base, temperature=warm, seed=(self.seed + 7919 * self.number) & 0x7FFFFFFF)
+        drawn.seed = (self.seed + SEEDS_AN_ATTEMPT * self.number) & 0x7FFFFFFF
+        return drawn
 
 
 Factory: TypeAlias = Callable[[Attempt], Exploring]
@@ -78,7 +86,7 @@ class Tried:
     """What came of an attempt.
 
     ending: None when an error or the clock cut it off. answer: None when nothing was read, or time
-    ran out over it. steps: of all attempts up to this one.
+    ran out over it. steps: of all attempts up to this one. searched: what was searched and read.
     """
 
     attempt: Attempt
@@ -87,6 +95,7 @@ class Tried:
     ending: Ending | None = None
     answer: Answer | None = None
     error: EdgeAgentError | None = None
+    searched: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -132,4 +141,4 @@ async def carry_out(factory: Factory, attempt: Attempt, before: tuple[Step, ...]
         own = without_made_up(ending.answer, returned(explorer.evidence))
         ending = replace(ending, answer=own)
     steps = (*before, *attempt.steps)
-    return Tried(attempt, explorer.evidence, steps, ending, answer, error)
+    return Tried(attempt, explorer.evidence, steps, ending, answer, error, explorer.tried)

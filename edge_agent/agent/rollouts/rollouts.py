@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.records import Limits, Rollout, Step, Task
@@ -33,12 +33,21 @@ class Rollouts:
 
     at_once: rollouts that run side by side; as many as the engine has sequences. They begin with
     the same prompt, so its cells are shared. Steps and tokens of the task's limits are for each
-    rollout, its seconds for all of them. seed: rollout i draws with seed + i.
+    rollout, its seconds for all of them. seed: rollout i draws with seed + i. tell: hears of each
+    of several rollouts as it ends.
     """
 
-    def __init__(self, task: Task, factory: Factory, at_once: int, seed: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        factory: Factory,
+        at_once: int,
+        seed: int,
+        tell: Callable[[Rollout], None] = lambda rollout: None,
+    ) -> None:
         self._task = task
         self._factory = factory
+        self._tell = tell
         self._at_once = max(1, min(at_once, task.n))
         self._seed = seed
         self._ends = time.monotonic() + task.limits.seconds
@@ -59,10 +68,15 @@ class Rollouts:
                     running[asyncio.create_task(self._rollout(index))] = index
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for each in done:
-                    self._tried[running.pop(each)] = each.result()
+                    self._take(running.pop(each), each.result())
         finally:
             await _stop(running)
         return self._outcome()
+
+    def _take(self, index: int, tried: Tried) -> None:
+        self._tried[index] = tried
+        if self._task.n > 1:
+            self._tell(self._told(index, None))
 
     def _is_decided(self, outstanding: int) -> bool:
         return bool(self._tried) and is_decided(_ballots(self._tried.items()), outstanding)
@@ -114,7 +128,7 @@ class Rollouts:
         told = tuple(self._told(index, best.index) for index in sorted(self._begun))
         return Outcome(self._tried[best.index], told if self._task.n > 1 else ())
 
-    def _told(self, index: int, best: int) -> Rollout:
+    def _told(self, index: int, best: int | None) -> Rollout:
         tried, begun = self._tried.get(index), self._begun[index]
         seed = self._seed + index
         if tried is None:  # stopped when the others had decided

@@ -22,6 +22,7 @@ from edge_agent.agent.records import RunEvent, Step
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.refiner import Refiner
+from edge_agent.agent.rollouts.prefaced import Prefaced
 from edge_agent.chat.messages import Chat
 from edge_agent.tools.base import Tool
 
@@ -31,12 +32,16 @@ ToolsFor = Callable[[str | None], Mapping[str, Tool]]
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """A model, how it is asked, and what it may use. The profile fits the model's window."""
+    """A model, how it is asked, and what it may use. The profile fits the model's window.
+
+    rollouts_at_once: of one run, side by side; as many as the model has sequences for.
+    """
 
     chat: Chat
     profile: Profile
     ranker: Ranker
     tools_for: ToolsFor
+    rollouts_at_once: int = 1
 
     def answerer(self) -> Answering:
         answerer = Answerer(self.chat, self.ranker, self.profile.answer_tokens)
@@ -52,15 +57,20 @@ class Kit:
         budget: Budget,
         emit: Callable[[RunEvent], None],
         record: Callable[[Step], None],
+        preface: str = "",
     ) -> Explorer:
-        """A loop over `tools` that tells `emit` what happens and `record` when a step is over."""
+        """A loop over `tools` that tells `emit` what happens and `record` when a step is over.
+
+        preface: what an attempt before it left, told to the model at the beginning.
+        """
         profile, evidence = self.profile, Evidence()
         recall = recall_tool(evidence)
+        dialect = DIALECTS[profile.dialect](profile, tools)
         return Explorer(
             task,
             self.chat,
             profile,
-            DIALECTS[profile.dialect](profile, tools),
+            Prefaced(dialect, preface) if preface else dialect,
             Actions({**tools, recall.name: recall}, profile.hits, profile.reads),
             Refiner(self.chat, self.ranker, profile.notes, prompt("condense")),
             self.answerer(),

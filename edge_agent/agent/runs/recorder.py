@@ -76,6 +76,12 @@ class Recorder:
         self._n_facts += len(facts)
         self._book.forget()
 
+    def adopt(self, steps: tuple[Step, ...], evidence: Evidence) -> None:
+        """Take over what an attempt did and found that was not recorded here."""
+        self.steps = list(steps)
+        facts = [self._fact(fact) for fact in evidence]
+        self._journal.write("given", {"facts": facts, "hits": []})
+
     def end(self, ending: Ending) -> None:
         """Exploring is over."""
         self._journal.write("ending", {"reason": ending.reason, "answer": ending.answer})

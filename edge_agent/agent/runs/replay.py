@@ -3,6 +3,7 @@
 Kinds that only the fold reads (the rest of the journal is what clients are told):
 `given`       what a run begins with: facts and hits of the one it follows
 `turn`        what the model wrote, before the calls in it are made
+`spent`       what several attempts have spent so far
 `tool_begun`  a tool is about to be called; `tool_done`: what it returned, or its error
 `step`        a step is over: its record, its new facts, and what has been spent
 `ending`      exploring is over
@@ -168,6 +169,7 @@ FEEDS = {
     "given": Replay._given,
     "step_started": Replay._begin,
     "turn": Replay._turn,
+    "spent": Replay._spent,
     "tool_call": Replay._call,
     "tool_begun": Replay._act,
     "tool_result": Replay._act,

@@ -32,6 +32,7 @@ from edge_agent.tools.embed import TextEmbedder
 
 RUNS_AT_ONCE = 2
 MOST_QUEUED = 1000
+MOST_ROLLOUTS = 64  # as many as the tries that pass@64 is told of
 BUSY_RETRY_S = 60.0
 MOST_CUTS = 8  # times a run is cut off in one step before it is held to be the cause
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 class AgentService:
     """Implements `records.Agent` over one chat model, a set of tools and a journal.
 
-    runs_at_once: others wait in the order they came. `book` reads what was begun here or before.
+    runs_at_once: others wait in the order they came. rollouts_at_once: of one run. `book` reads
+    what was begun here or before.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class AgentService:
         embedder: TextEmbedder | None,
         model_names: frozenset[str] = frozenset(),
         runs_at_once: int = RUNS_AT_ONCE,
+        rollouts_at_once: int = 1,
     ) -> None:
         self._chat = chat
-        self._kit = Kit(chat, profile.fitted(chat.n_ctx), Ranker(embedder), tools_for)
+        fitted = profile.fitted(chat.n_ctx)
+        self._kit = Kit(chat, fitted, Ranker(embedder), tools_for, rollouts_at_once)
         self._store = store
         self._codec = ResultCodec(store.pages)
         self._names = model_names | {chat.name, "auto"}
@@ -170,6 +174,8 @@ class AgentService:
         """All that can be known to fail before anything is done."""
         if not task.task.strip():
             raise RequestError("The task is empty: say what to find out.", param="task")
+        if task.n > MOST_ROLLOUTS:
+            raise RequestError(f"n: at most {MOST_ROLLOUTS} rollouts of a run.", param="n")
         if task.model and task.model not in self._names:
             raise NotFound(f"There is no model {task.model!r} here: this one is {self._chat.name}.")
         self._kit.tools_for(task.library)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from edge_agent.agent.explore.ending import Ending
 from edge_agent.agent.explore.loop import Explorer
 from edge_agent.agent.records import Reason, Run, Status
 from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.runs.attempts import Attempts
 from edge_agent.agent.runs.calls import CallBook
 from edge_agent.agent.runs.codec import ResultCodec
 from edge_agent.agent.runs.kit import Kit
@@ -39,7 +39,10 @@ class Worker:
 
     async def work(self) -> Run:
         """The run with its end, whatever happens on the way."""
+        task = self._work.task
         try:
+            if task.n > 1 or task.fresh_attempts:
+                return await self._voted()
             explorer = self._explorer()
             return await self._answered(explorer, await self._explored(explorer))
         except EdgeAgentError as error:
@@ -86,13 +89,27 @@ class Worker:
         status: Status = "failed" if ending.reason == "env_error" else "completed"
         run = self.ended(status, ending.reason, answer.text, forced=ending.forced)
         run = replace(run, tried=explorer.tried, **_proof(answer))
-        schema = self._work.task.output_schema
-        if schema is None or is_missing(answer.text):  # nothing is made up to fill a schema
-            return run
-        return await self._shaped(run, schema, explorer.evidence)
+        return await self._shaped(run, explorer.evidence)
 
-    async def _shaped(self, run: Run, schema: Mapping[str, Any], evidence: Evidence) -> Run:
-        """The run with its answer in the shape that the task asked for."""
+    async def _voted(self) -> Run:
+        """The run with the answer that won."""
+        outcome = await Attempts(self._kit, self._work, self._budget, self._book).run()
+        won = outcome.winner
+        self._recorder.adopt(won.steps, won.evidence)
+        ending = won.ending or Ending(won.reason)
+        if won.answer is None and not len(won.evidence):
+            run = self._without_evidence(ending)
+        else:
+            run = self.ended("completed", ending.reason, won.text, forced=ending.forced)
+        proof = _proof(won.answer) if won.answer else {}
+        run = replace(run, tried=won.searched, rollouts=outcome.rollouts, **proof)
+        return await self._shaped(run, won.evidence)
+
+    async def _shaped(self, run: Run, evidence: Evidence) -> Run:
+        """The run with its answer in the shape that the task asked for, if it did."""
+        schema = self._work.task.output_schema
+        if schema is None or is_missing(run.answer):  # nothing is made up to fill a schema
+            return run
         question = self._work.question
         found = f"{question} {run.answer}"
         facts = as_text(self._kit.answerer().closest(found, evidence)) if len(evidence) else ""

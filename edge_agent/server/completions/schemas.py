@@ -244,8 +244,14 @@ class FollowUpBody(Wire):
 
 
 class RunBody(FollowUpBody):
-    """POST /agent/run. A run in the background goes on when nobody waits for it."""
+    """POST /agent/run. A run in the background goes on when nobody waits for it.
+
+    `n`: explorations of the same task, whose answers are voted on. `fresh_attempts`: how often an
+    answer that fails its check is worked out anew.
+    """
 
     model: str | None = None
     stream: bool | None = None
     background: bool | None = None
+    n: int | None = Field(None, ge=1, le=64)
+    fresh_attempts: int | None = Field(None, ge=0, le=16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -52,7 +53,7 @@ async def _in_background(body: RunBody, request: Request, services: Services) ->
 def to_task(body: RunBody, services: Services) -> Task:
     """A library stays a name: whatever it looks like, the agent looks it up among its own."""
     model = None if body.model is None or body.model in AUTO_NAMES else services.chat.name
-    return task_of(body, model)
+    return replace(task_of(body, model), n=body.n or 1, fresh_attempts=body.fresh_attempts or 0)
 
 
 async def _whole(events: AsyncGenerator[RunEvent, None]) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -15,10 +15,12 @@ from edge_agent.agent.records import Limits, Reason, Step, Task
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.rollouts.attempt import Attempt
 from edge_agent.agent.rollouts.rollouts import Outcome, Rollouts
+from edge_agent.chat.messages import ChatRequest, Message
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import EdgeAgentError, EngineCrashed
 
 from ..answer.fakes import NO_GENERATION, evidence
+from ..fakes import FakeChat
 
 QUESTION = "Who built the Thrift?"
 
@@ -52,6 +54,10 @@ class Played:
     @property
     def evidence(self) -> Evidence:
         return evidence() if self.plan.reads else Evidence()
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        return ("Thrift",) if self.plan.reads else ()
 
     async def explore(self) -> Ending:
         self.world.running += 1
@@ -106,7 +112,7 @@ async def test_one_rollout_is_an_exploration_with_nothing_changed() -> None:
     (attempt,) = stage.attempts
     assert (attempt.limits.steps, attempt.limits.tokens) == (12, 1000)
     assert attempt.limits.seconds == pytest.approx(60, abs=1)
-    assert attempt.sampling(None) is None
+    assert attempt.seed is None
     assert attempt.handover is None
 
 
@@ -163,12 +169,16 @@ async def test_closing_a_vote_cancels_every_rollout() -> None:
 async def test_rollouts_draw_warm_with_seeds_of_their_own() -> None:
     stage = Stage(usual=Plan("x", "unstated"))
     await outcome(stage, n=3, fresh=1)
-    drawn = [attempt.sampling(SamplingParams(temperature=0)) for attempt in stage.attempts]
-    assert {each.temperature for each in drawn if each} == {0.7}
-    assert len({each.seed for each in drawn if each}) == 6
-    hot = stage.attempts[0].sampling(SamplingParams(temperature=1.0, top_p=0.95))
-    assert hot is not None
-    assert (hot.temperature, hot.top_p) == (1.0, 0.95)
+    chat = FakeChat([], [])
+    asked = ChatRequest((Message("user", "Hello"),), sampling=SamplingParams(temperature=0))
+    for attempt in stage.attempts:
+        attempt.seeded(chat, None).prepare(asked)
+    drawn = [request.sampling for request in chat.requests if request.sampling]
+    assert {each.temperature for each in drawn} == {0.7}
+    assert len({each.seed for each in drawn}) == 6
+    hot = SamplingParams(temperature=1.0, top_p=0.95)
+    stage.attempts[0].seeded(chat, None).prepare(replace(asked, sampling=hot))
+    assert chat.requests[-1].sampling == replace(hot, seed=drawn[0].seed)
 
 
 async def test_an_error_of_one_rollout_leaves_the_others_their_vote() -> None:

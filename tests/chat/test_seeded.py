@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edge_agent.chat.messages import ChatRequest, Message
+from edge_agent.chat.seeded import SeededChat
 from edge_agent.engine.params import SamplingParams
-from edge_agent.eval.seeded import SeededChat
 from tests.agent.fakes import FakeChat, Says
 
 ASKED = ChatRequest((Message("user", "Who?"),))
