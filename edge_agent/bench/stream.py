@@ -58,19 +58,21 @@ class Stream:
     @property
     def speed(self) -> float:
         """Tokens per second behind the first piece."""
-        seconds = self.times[-1] - self.times[0] if self.times else 0.0
-        if not seconds:
-            raise Lacking("wrote too little to have a speed")
-        return sum(self.weights[1:]) / seconds
+        return sum(self.weights[1:]) / self._seconds
 
     @property
     def speed_of_all(self) -> float:
         """Tokens per second behind the first token: those that a grammar forces come in one piece
         with it, and are computed after it."""
+        return (self.n_tokens - 1) / self._seconds
+
+    @property
+    def _seconds(self) -> float:
+        """From the first piece to the last; raises Lacking where that is nothing."""
         seconds = self.times[-1] - self.times[0] if self.times else 0.0
         if not seconds:
             raise Lacking("wrote too little to have a speed")
-        return (self.n_tokens - 1) / seconds
+        return seconds
 
     def weigh(self, n_tokens: int) -> None:
         """Spread the number of tokens over the pieces, where it is only told at the end."""

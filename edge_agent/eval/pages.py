@@ -7,7 +7,7 @@ from typing import Protocol
 
 from edge_agent.errors import SearchError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool
-from edge_agent.tools.toolbox import MAX_AT_ONCE
+from edge_agent.tools.toolbox import batches
 
 
 class Pages(Protocol):
@@ -40,7 +40,6 @@ class ToolPages:
 
     async def read(self, urls: Sequence[str]) -> list[Page | FetchFailure]:
         read: list[Page | FetchFailure] = []
-        for start in range(0, len(urls), MAX_AT_ONCE):
-            some = list(urls[start : start + MAX_AT_ONCE])
+        for some in batches(urls):
             read += await self._tools()["fetch_url"].call({"url": some, "purpose": ""})
         return read

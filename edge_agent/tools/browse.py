@@ -11,6 +11,7 @@ from edge_agent.store.pages import PageStore
 from edge_agent.tools.base import Fetcher, Page
 from edge_agent.tools.extract import extract
 from edge_agent.tools.library import SCHEME
+from edge_agent.tools.stored import keep, page_of
 from edge_agent.tools.web import WebClient
 
 EXTRACT_S = 90.0  # how long a document may take to become text
@@ -61,20 +62,12 @@ class Browser:
         return self._libraries[name]
 
     def _keep(self, address: str, page: Page) -> Page:
-        page_id = self._pages.put(
-            url=page.url,
-            title=page.title,
-            text=page.text,
-            media_type=page.media_type,
-            source=page.source,
-            fetched_at=page.fetched_at,
-        )
+        page_id = keep(self._pages, page)
         self._read[address] = self._read[page.url] = page_id
         return self._kept(page_id)
 
     def _kept(self, page_id: str) -> Page:
-        row = self._pages.get(page_id)
-        return Page(row.url, row.title, row.text, row.media_type, row.source, row.fetched_at)
+        return page_of(self._pages.get(page_id))
 
 
 class _WebPages:

@@ -16,6 +16,12 @@ MAX_AT_ONCE = 3
 RESULTS_PER_QUERY = 10
 
 
+def batches(items: Sequence[str]) -> list[list[str]]:
+    """The items in lists that one call takes."""
+    starts = range(0, len(items), MAX_AT_ONCE)
+    return [list(items[start : start + MAX_AT_ONCE]) for start in starts]
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 

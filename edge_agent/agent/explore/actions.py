@@ -18,7 +18,7 @@ from edge_agent.chat import lenient
 from edge_agent.chat.messages import ToolSpec
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool
-from edge_agent.tools.toolbox import MAX_AT_ONCE
+from edge_agent.tools.toolbox import MAX_AT_ONCE, batches
 
 SNIPPET_WORDS = 30
 RESULT_CHARS = 8_000  # of what a tool of another kind returns, that the model reads
@@ -197,8 +197,7 @@ class Actions:
         """What the tool returns for all items, which it takes a few at a time; raises ToolError
         only when none was answered."""
         more = {"purpose": purpose} if tool == "fetch_url" else {}
-        parts = [items[i : i + MAX_AT_ONCE] for i in range(0, len(items), MAX_AT_ONCE)]
-        calls = (self._tools[tool].call({key: part, **more}) for part in parts)
+        calls = (self._tools[tool].call({key: part, **more}) for part in batches(items))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in errors:

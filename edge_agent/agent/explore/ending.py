@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_agent.agent.answer.answerer import Answer
+from edge_agent.agent.answer.answer import Answer
 from edge_agent.agent.records import Action, Reason
 
 MOST_REPEATS = 3  # turns in a row that only repeat

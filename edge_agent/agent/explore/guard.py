@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from edge_agent.agent.refine.ranker import words
+from edge_agent.agent.refine.words import words
 
 SAME_QUERY = 0.8  # Jaccard similarity of two queries' words from which on they are one query
 TRACKING = re.compile(
@@ -96,9 +95,7 @@ class Guard:
 
 def _bag(text: str) -> frozenset[str]:
     """The words of a query, whatever their order, case, accents and signs."""
-    letters = unicodedata.normalize("NFKD", text)
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return frozenset(words(plain) or plain.casefold().split())  # one of little words is still one
+    return frozenset(words(text) or text.casefold().split())  # one of little words is still one
 
 
 def _is_same(a: frozenset[str], b: frozenset[str]) -> bool:

@@ -17,7 +17,7 @@ from edge_agent.agent.explore.profile import Profile
 from edge_agent.agent.explore.scout import Scout
 from edge_agent.agent.explore.thinker import Thinker, Thinking
 from edge_agent.agent.explore.turn import Call, Dialect, Turn
-from edge_agent.agent.explore.window import Restarting, Window
+from edge_agent.agent.explore.window import Window
 from edge_agent.agent.memory.items import Item, nothing_on, observed, of_facts
 from edge_agent.agent.records import (
     Citation,
@@ -29,14 +29,12 @@ from edge_agent.agent.records import (
     ToolCalled,
     ToolReturned,
 )
-from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.passages import Passage
 from edge_agent.agent.refine.refiner import Refined, Refiner
 from edge_agent.agent.state import RunState
 from edge_agent.chat.messages import Chat, ChatRequest
 from edge_agent.engine.params import Usage
-
-__all__ = ["Ending", "Explorer"]
 
 RECALL = "recall"  # the tool that shows folded facts again
 LAST_READS = 3  # unread results that are read when a budget ends before anything was read
@@ -48,8 +46,8 @@ NO_NOTES = Refined()
 class Explorer:
     """One run. `emit` hears everything that happens; `record` keeps each step.
 
-    evidence, window: given where others share them; else made here. scout: follows the names on
-    the pages that a turn has read, before they are refined.
+    evidence: also the window's. scout: follows the names on the pages that a turn has read, before
+    they are refined.
     """
 
     def __init__(
@@ -64,8 +62,8 @@ class Explorer:
         budget: Budget,
         emit: Callable[[RunEvent], None],
         record: Callable[[Step], None],
-        evidence: Evidence | None = None,
-        window: Window | None = None,
+        evidence: Evidence,
+        window: Window,
         scout: Scout | None = None,
     ) -> None:
         self._task = task
@@ -79,8 +77,8 @@ class Explorer:
         self._emit = emit
         self._record_step = record
         self._thinker = Thinker(chat, dialect, budget, emit, self._is_repeat, profile.retries)
-        self._evidence = Evidence() if evidence is None else evidence
-        self._window = window or Restarting(chat, profile.turn_tokens, self._closest)
+        self._evidence = evidence
+        self._window = window
         self._scout = scout
         self._patience = Patience()
         self._reviews = 0
@@ -205,9 +203,6 @@ class Explorer:
         if recall is None or not request.tools or not self._window.folds:
             return request
         return replace(request, tools=(*request.tools, recall))
-
-    def _closest(self) -> str:
-        return as_text(self._answerer.closest(self._task, self._evidence))
 
     async def _act(self, number: int, turn: Turn) -> list[Outcome]:
         """All calls of the turn at once."""

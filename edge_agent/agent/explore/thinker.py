@@ -10,6 +10,7 @@ from edge_agent.agent.explore.budget import Budget
 from edge_agent.agent.explore.repetition import Repetition
 from edge_agent.agent.explore.turn import Call, Dialect, Turn
 from edge_agent.agent.records import Retried, RunEvent, TextDelta, ThoughtDelta
+from edge_agent.chat.edits import rollback
 from edge_agent.chat.messages import Chat, Completion, Done, Prompt, Text, Thought, ToolCall
 from edge_agent.engine.params import SamplingParams, Usage
 
@@ -76,6 +77,8 @@ class Thinker:
                 break
             retries += 1
             self._emit(Retried(number, why))
+            if not written.looped:  # the ids of one that was stopped never came
+                await rollback(self._chat, prompt, written.completion)
             prompt = again(prompt, retries, self._budget.tokens_left, written.overthought)
         if turn.thought and not self._dialect.writes_prose:
             self._emit(ThoughtDelta(number, turn.thought))

@@ -109,11 +109,6 @@ class Memory:
         shown = {item.fact for item in self._transcript.items}
         return frozenset(fact.number for fact in self._evidence) - shown
 
-    @property
-    def has_folded(self) -> bool:
-        """Whether there is something to recall."""
-        return bool(self.folds and self.missing)
-
     # folding
 
     async def _fits(self) -> bool:

@@ -11,7 +11,6 @@ from edge_agent.chat.edits import merged, prune, without
 from edge_agent.chat.messages import Chat, ChatRequest, Completion, Message, Prompt, TokenRange
 from edge_agent.engine.params import Usage
 
-HIGH_WATER = 0.8  # of the window: past it the transcript is folded before the next turn
 FRAME_TOKENS = 16  # that a template puts around a reply, at most
 
 SpanKind: TypeAlias = Literal["system", "task", "turn", "thought", "frame"] | ItemKind
@@ -155,12 +154,6 @@ class Transcript:
             usage = self._completion.done.usage
             begun = (usage.prompt_tokens or self._prompt.n_tokens) + usage.completion_tokens
         return begun + self.reply_tokens
-
-    def is_crowded(self, turn_tokens: int) -> bool:
-        """Whether the next turn should begin from a folded transcript."""
-        if not self.unanswered:
-            return False
-        return self.used + min(turn_tokens, self._chat.n_ctx // 8) > self._chat.n_ctx * HIGH_WATER
 
     def _computed_again(self, usage: Usage) -> int:
         if self._prompt is None or not self._prompt.ids:  # a server elsewhere may not say

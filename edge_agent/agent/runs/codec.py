@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 from edge_agent.errors import StoreError
 from edge_agent.store.pages import PageStore
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults
+from edge_agent.tools.stored import keep, page_of
 
 T = TypeVar("T")
 RESULTS: dict[str, type[Any]] = {
@@ -86,16 +87,8 @@ class ResultCodec:
 
     def keep(self, page: Page) -> str:
         """Put a page into the store, where it mostly is already, and give its id."""
-        return self._pages.put(
-            url=page.url,
-            title=page.title,
-            text=page.text,
-            media_type=page.media_type,
-            source=page.source,
-            fetched_at=page.fetched_at,
-        )
+        return keep(self._pages, page)
 
     def page(self, page_id: str) -> Page:
         """Raises NotFound."""
-        row = self._pages.get(page_id)
-        return Page(row.url, row.title, row.text, row.media_type, row.source, row.fetched_at)
+        return page_of(self._pages.get(page_id))

@@ -78,11 +78,12 @@ class Kit:
             emit,
             record,
             evidence,
-            self._memory(task, evidence),
+            self.memory(task, evidence),
             Scout(self.ranker, profile.follows) if profile.follows else None,
         )
 
-    def _memory(self, task: str, evidence: Evidence) -> Memory:
+    def memory(self, task: str, evidence: Evidence) -> Memory:
+        """The window of an explorer, as the profile folds it."""
         profile = self.profile
         policy = Policy(
             profile.memory,

@@ -15,8 +15,10 @@ from edge_agent.agent.explore.loop import Explorer
 from edge_agent.agent.explore.profile import PROFILES, Profile
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Limits, RunEvent, Step
+from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.refiner import Refiner
+from edge_agent.agent.runs.kit import Kit as Shared
 from edge_agent.chat.messages import Chat, Completion, Done, Event, Prompt, ToolCall
 from edge_agent.engine.params import Usage
 from edge_agent.tools.base import Tool
@@ -59,7 +61,7 @@ class Kit:
 
     def __post_init__(self) -> None:
         tools = {**self.world.tools(), **self.more_tools}
-        ranker = Ranker(None)
+        ranker, evidence = Ranker(None), Evidence()
         self.budget = Budget(self.limits)
         self.actions = Actions(tools, self.profile.hits, self.profile.reads)
         self.explorer = Explorer(
@@ -73,6 +75,8 @@ class Kit:
             self.budget,
             self.events.append,
             self.steps.append,
+            evidence,
+            Shared(self.chat, self.profile, ranker, lambda library: {}).memory(self.task, evidence),
         )
 
     def told(self, kind: type[RunEvent]) -> list[RunEvent]:

@@ -15,11 +15,13 @@ from edge_agent.agent.explore.profile import PROFILES
 from edge_agent.agent.explore.turn import Dialect
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Limits, RunEvent, Step, Task
+from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.refiner import Refiner
 from edge_agent.agent.rollouts.attempt import Attempt
 from edge_agent.agent.rollouts.prefaced import Prefaced
 from edge_agent.agent.rollouts.rollouts import Outcome, Rollouts
+from edge_agent.agent.runs.kit import Kit as Shared
 from edge_agent.chat.messages import ChatRequest
 
 from ..fakes import HARBOUR, FakeChat, Says, World, search
@@ -51,7 +53,7 @@ class House:
         def keep(step: Step) -> None:
             attempt.record(step)
 
-        ranker = Ranker(None)
+        ranker, evidence = Ranker(None), Evidence()
         dialect: Dialect = DIALECTS[PROFILE.dialect](PROFILE)
         if attempt.handover is not None:
             dialect = Prefaced(dialect, attempt.handover.text())
@@ -67,6 +69,8 @@ class House:
             Budget(attempt.limits),
             self.heard.append,
             keep,
+            evidence,
+            Shared(self.chat, PROFILE, ranker, lambda library: {}).memory(QUESTION, evidence),
         )
         if attempt.handover is not None:
             explorer.restore(attempt.handover.state())
