@@ -40,8 +40,11 @@ class Settings(BaseSettings):
     model: str = "auto"
     alias: str | None = None
     chat_template_file: Path | None = None
+    chat_template: str | None = Field(None, description="jinja text, or a built-in's name")
+    tags: tuple[str, ...] = Field((), description="words /v1/models shows with the model")
     ctx_size: int = Field(0, ge=0, description="KV cells shared by all sequences; 0 chooses")
     parallel: int = Field(0, ge=0, le=64, description="sequences at once; 0 chooses")
+    kv_unified: bool = Field(False, description="a request may use all of ctx_size")
     batch_size: int = Field(0, ge=0, description="tokens per decode call; 0 chooses")
     threads: int = Field(0, ge=0, description="decode threads; 0 chooses")
     n_gpu_layers: int = Field(
@@ -65,6 +68,9 @@ class Settings(BaseSettings):
     stuck_after: float = Field(
         120.0, gt=0, description="seconds without a step, while work waits, before a restart"
     )
+    sleep_idle_seconds: float = Field(
+        -1, ge=-1, description="idle seconds before the model's memory is given back; -1 never"
+    )
 
     # a model behind an OpenAI-compatible server, in place of one here
     backend: str | None = Field(None, description="base URL, such as http://127.0.0.1:8000/v1")
@@ -79,11 +85,22 @@ class Settings(BaseSettings):
     seed: int | None = None
     temp: float | None = Field(None, ge=0)
     n_predict: int = Field(-1, ge=-1, description="generated tokens by default; -1 is the window")
+    reasoning: Literal["auto", "on", "off"] = "auto"
+    reasoning_format: Literal["auto", "none", "deepseek", "deepseek-legacy"] = "auto"
 
     # the door
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="addresses, commas between")
     port: int = Field(8080, ge=0, le=65535)
     api_key: tuple[str, ...] = ()
+    api_key_file: Path | None = Field(None, description="more keys, one a line")
+    allow_anyone: bool = Field(False, description="serve others on the network without a key")
+    requests_per_key: int = Field(0, ge=0, description="of one key at once; 0 is no limit")
+    cors_origins: tuple[str, ...] = Field((), description="pages that may ask; unset: by the keys")
+    metrics: bool = Field(False, description="answer GET /metrics")
+    slots: bool = Field(False, description="answer GET /slots")
+    verbose: bool = Field(False, description="replies carry __verbose with the prompt")
+    tools: tuple[str, ...] = Field((), description="llama-server's; keeps cors_origins local")
+    mcp_servers_config: Path | None = None
 
     # the world
     libraries: dict[str, Path] = Field(default_factory=dict)

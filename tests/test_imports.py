@@ -24,7 +24,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tools": {"store", "errors", "config"},
     "agent": {"chat", "tools", "store", "engine.params", "errors", "config"},
     "eval": {"agent", "chat", "tools", "engine.params", "errors", "config"},
-    "server": {"agent", "chat", "store", "tools", "engine.params", "errors", "config"},
+    "server": {
+        "agent",
+        "chat",
+        "store",
+        "tools",
+        "engine.counts",
+        "engine.params",
+        "errors",
+        "config",
+    },
     "cli": {
         "agent",
         "bench",

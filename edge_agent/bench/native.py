@@ -14,6 +14,7 @@ from edge_agent.bench.subject import Ask, Kind, Prompt
 from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import (
+    Computed,
     Edit,
     Edited,
     Finished,
@@ -62,6 +63,8 @@ class NativeSubject:
             async for item in items:
                 if isinstance(item, Finished):
                     usage += item.usage
+                    continue
+                if isinstance(item, Computed):
                     continue
                 stream.times.append(time.perf_counter())
                 stream.weights.append(len(item.ids))

@@ -12,9 +12,9 @@ Piece = Callable[[int], bytes]
 
 
 def spelled(given: TokenLogprobs, piece: Piece) -> TokenLogprob:
-    """The same with the bytes of tokens in place of their ids."""
-    top = tuple(TokenLogprob(piece(token), logprob) for token, logprob in given.top)
-    return TokenLogprob(piece(given.id), given.logprob, top)
+    """The same with the bytes of tokens beside their ids."""
+    top = tuple(TokenLogprob(piece(token), logprob, id=token) for token, logprob in given.top)
+    return TokenLogprob(piece(given.id), given.logprob, top, given.id)
 
 
 class Tape:

@@ -79,7 +79,12 @@ class ChatRequest:
     prefill: the beginning of the assistant's turn, written by the caller.
     n: continuations of the one prompt; n_logprobs, speculate: see `GenerateParams`.
     pin: keep the system message and the tools in the engine's cache, on disk too.
+    opening: False ends the prompt behind the last message, with no assistant's turn begun.
+    ignore_eos: go on past the model's own end, until a limit or a stop.
+    live_calls: tell of tool calls while they are written (`CallPiece`). progress: tell how far the
+    generation has come (`Progress`).
     name: by which `Chat.stop_thinking` finds the running generation.
+    follows: `Done.run` of the last turn of the assistant, "" where it had none.
     """
 
     messages: tuple[Message, ...]
@@ -100,7 +105,12 @@ class ChatRequest:
     n_logprobs: int | None = None
     speculate: bool | None = None
     pin: bool = False
+    opening: bool = True
+    ignore_eos: bool = False
+    live_calls: bool = False
+    progress: bool = False
     name: str = ""
+    follows: str = ""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -108,21 +118,37 @@ class ChatRequest:
 class TokenLogprob:
     """A token, its log probability (natural), and the likeliest tokens at its place.
 
-    bytes: what the token adds to the text, which may be less than a character.
+    bytes: what the token adds to the text, which may be less than a character. id: in the model's
+    vocabulary, -1 where that is not known.
     """
 
     bytes: bytes
     logprob: float
     top: tuple[TokenLogprob, ...] = ()
+    id: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """What text[start:end] of a piece of the answer cites."""
+
+    start: int
+    end: int
+    url: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer. logprobs: the tokens it is made of, where they were asked for."""
+    """A piece of the answer. logprobs: the tokens it is made of, where they were asked for.
+
+    citations: what it cites, from a chat that looks things up.
+    """
 
     text: str
     choice: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    citations: tuple[Cited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +160,41 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A piece of a tool call that is being written, where `ChatRequest.live_calls` asks for it.
+
+    The first piece has the name; all together are the JSON text of the arguments. Once complete the
+    call is told whole too, as the ToolCall with this id: it is cut off when that never comes.
+    """
+
+    id: str
+    name: str = ""
+    arguments: str = ""
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a generation has come, where `ChatRequest.progress` asks for it.
+
+    processed: tokens of the prompt that need no more work, the cached ones included. usage: up to
+    here; while the prompt is computed it has no completion_tokens. Comes before the text it counts.
+    """
+
+    processed: int
+    usage: Usage
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last event of a continuation. `ids` are the generated token ids, exactly as generated.
 
     reason: stop, length, or tool_calls (at least one call was emitted).
     malformed: raw text of a call that could not be parsed, with a sentence saying why.
     thought_tokens: generated tokens between the thinking markers.
+    stop: the stop text of the request that ended it, None where something else did.
+    run: id of the run that it came from, where the chat is an agent.
     """
 
     reason: Literal["stop", "length", "tool_calls"]
@@ -148,9 +203,11 @@ class Done:
     malformed: str | None = None
     choice: int = 0
     thought_tokens: int = 0
+    stop: str | None = None
+    run: str = ""
 
 
-Event: TypeAlias = Text | Thought | ToolCall | Done
+Event: TypeAlias = Text | Thought | ToolCall | CallPiece | Progress | Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +228,7 @@ class Prompt:
     text is a Thought. tool_names: the calls the parser may recognise, which are of `tools`.
     request: what is sent to a model on another server, in place of ids; its messages are the whole
     conversation. estimate: of its tokens, rather too many than too few.
+    live_calls: see `ChatRequest`. plain: what is generated is text and nothing else.
     """
 
     ids: tuple[int, ...]
@@ -181,6 +239,8 @@ class Prompt:
     tools: tuple[ToolSpec, ...] = ()
     request: ChatRequest | None = None
     estimate: int = 0
+    live_calls: bool = False
+    plain: bool = False
 
     @property
     def n_tokens(self) -> int:

@@ -7,6 +7,7 @@ import string
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
+from edge_agent.chat.biases import checked
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, detect
 from edge_agent.chat.locate import located
@@ -26,6 +27,7 @@ from edge_agent.chat.pins import pinned
 from edge_agent.chat.prompt import PromptWriter, Rendered, visible
 from edge_agent.chat.reader import Reader
 from edge_agent.chat.template import ChatTemplate
+from edge_agent.chat.texts import LocalTexts
 from edge_agent.chat.thinking import settled, thought_limit
 from edge_agent.chat.vocab import Vocabulary
 from edge_agent.engine.params import (
@@ -87,6 +89,19 @@ class ChatModel:
         """Tokens one request may use, prompt and generation together."""
         return self._n_ctx
 
+    @property
+    def texts(self) -> LocalTexts:
+        """The same model, asked with plain text."""
+        return LocalTexts(
+            self._vocab,
+            self._engine,
+            self._writer,
+            self._form,
+            self._n_ctx,
+            self._sampling,
+            self._max_tokens,
+        )
+
     def count(self, text: str) -> int:
         """Tokens of a plain text."""
         return self._vocab.count(text)
@@ -132,6 +147,7 @@ class ChatModel:
             frozenset(tool.name for tool in tools),
             request.stop,
             tools,
+            live_calls=request.live_calls,
         )
 
     def _params(self, n_prompt: int, rendered: Rendered, request: ChatRequest) -> GenerateParams:
@@ -143,6 +159,8 @@ class ChatModel:
             priority=request.priority,
             n=request.n,
             n_logprobs=request.n_logprobs,
+            ignore_eos=request.ignore_eos,
+            progress=request.progress,
             thought=thought_limit(request, self._form, rendered, self._vocab),
             speculate=request.speculate,
             name=request.name,
@@ -150,14 +168,7 @@ class ChatModel:
 
     def _sampling_of(self, request: ChatRequest) -> SamplingParams:
         """The request's sampling; with tools it must not call, the call token is banned."""
-        sampling = request.sampling or self._sampling
-        n_vocab = self._engine.info.n_vocab
-        foreign = [token for token, _ in sampling.logit_bias if not 0 <= token < n_vocab]
-        if foreign:
-            raise RequestError(
-                f"logit_bias: {foreign[0]} is not a token id of this model, which has {n_vocab}.",
-                "logit_bias",
-            )
+        sampling = checked(request.sampling or self._sampling, self._engine.info.n_vocab)
         token = self._vocab.token_id(CALL_OPEN)
         if token is None or not request.tools or request.tool_choice != "none":
             return sampling

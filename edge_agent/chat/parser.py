@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from edge_agent.chat.calls import NotACall, read_calls
+from edge_agent.chat.calls import Call, NotACall, read_calls
 from edge_agent.chat.candidate import FENCE, FUNCTION_OPEN, Kind, opener_of, span_of
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN
-from edge_agent.chat.messages import Text, Thought, TokenLogprob, ToolCall, ToolSpec
+from edge_agent.chat.live import LiveCall
+from edge_agent.chat.messages import CallPiece, Text, Thought, TokenLogprob, ToolCall, ToolSpec
 
-Piece: TypeAlias = Text | Thought | ToolCall
+Piece: TypeAlias = Text | Thought | ToolCall | CallPiece
 Span: TypeAlias = Callable[[int, int], tuple[TokenLogprob, ...]]
 
 _KINDS: Mapping[str, Kind] = {CALL_OPEN: "call", FUNCTION_OPEN: "function", FENCE: "fence"}
@@ -56,7 +57,8 @@ class StreamParser:
 
     Calls are recognised only of `tools`. Stop strings end the answer's text; they do not apply
     inside thoughts and calls. Blanks around thoughts and calls are dropped. `tokens` says what a
-    Text is made of, by where it starts and ends in all that was fed (in characters).
+    Text is made of, by where it starts and ends in all that was fed (in characters). live: calls
+    are told while they are written, too.
     """
 
     def __init__(
@@ -66,8 +68,11 @@ class StreamParser:
         opens_thought: bool = False,
         stop: Sequence[str] = (),
         tokens: Span = no_tokens,
+        live: bool = False,
     ) -> None:
         self._tokens = tokens
+        self._is_live = live
+        self._live: LiveCall | None = None  # the call that is being written
         self._tools = tools
         self._make_id = make_id
         self._stop = frozenset(stop)
@@ -82,7 +87,8 @@ class StreamParser:
         self._after_call = False
         self._malformed: list[str] = []
         self._events: list[Piece] = []
-        self.stopped = False  # a stop string was met; nothing more will come
+        self.broken = False  # a call was told in part that never became one
+        self.stopped = ""  # the stop string that was met; nothing more will come
 
     @property
     def malformed(self) -> str | None:
@@ -132,7 +138,7 @@ class StreamParser:
         """Go on behind a mark that opens nothing: a stop string, or a closing mark left over."""
         if mark in self._stop:
             self._release()
-            self._held, self.stopped = "", True
+            self._held, self.stopped = "", mark
             return True
         spelled = self._take(len(mark))
         if not self._after_call:
@@ -197,6 +203,9 @@ class StreamParser:
 
     def _call(self, kind: Kind, at: int, end: bool, cut: bool) -> bool:
         self._text(self._take(at))
+        if self._is_live and kind == "call":
+            self._live = self._live or LiveCall(self._tools, self._make_id)
+            self._events += self._live.feed(self._held[len(CALL_OPEN) :])
         span = span_of(kind, self._held, end)
         if span is None:
             return False
@@ -208,13 +217,33 @@ class StreamParser:
             if error.meant or kind == "call":
                 raw = self._held[: span.end][:_MALFORMED_SHOWN]
                 self._malformed.append(f"{error} What was written: {raw}")
-            return self._no_call(kind)
-        self._events += [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls]
+            return self._broken(span.end) if self._told_of else self._no_call(kind)
+        self._events += self._told(calls)
         self._take(span.end)
         self._blank, self._drop, self._fresh, self._after_call = "", True, True, True
         return True
 
+    def _told(self, calls: Sequence[Call]) -> list[Piece]:
+        """The calls; the first under the id by which its pieces went, if any did."""
+        live, self._live = self._live, None
+        if live is None or not live.began:
+            return [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls]
+        rest: list[Piece] = [*live.end(calls[0].arguments_json)]
+        told = ToolCall(live.id, calls[0].name, live.whole(calls[0].arguments_json))
+        return [*rest, told, *self._told(calls[1:])]
+
+    @property
+    def _told_of(self) -> bool:
+        return self._live is not None and self._live.began
+
+    def _broken(self, end: int) -> bool:
+        """A call that went out in part and then was none: its text is not the answer's."""
+        self._live, self._blank, self.broken = None, "", True
+        self._take(end)
+        return True
+
     def _no_call(self, kind: Kind) -> bool:
         """Keep the opening mark as text and read on behind it."""
+        self._live = None
         self._text(self._take(len(opener_of(kind, self._held))))
         return True

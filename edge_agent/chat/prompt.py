@@ -93,6 +93,12 @@ class PromptWriter:
         self._template = template
         self._form = form
         self._guard = Guard(vocab)
+        self._takes_system = template.takes_system()
+
+    @property
+    def template(self) -> str:
+        """The source of the chat template."""
+        return self._template.source
 
     def conversation(self, request: ChatRequest) -> Rendered:
         """The whole prompt of a request. Raises RequestError."""
@@ -131,11 +137,18 @@ class PromptWriter:
         variables = dict(request.template_kwargs)
         if request.thinking is not None:
             variables["enable_thinking"] = request.thinking
+        elif self._template.wants_switch:
+            variables["enable_thinking"] = True
         if self._form.tools_in_template:
             shown = [self._guard.value(_tool_dict(t)) for t in tools]
-            return self._template.render([self._dict(m) for m in safe], shown, variables)
+            turns = [self._dict(m) for m in self._placed(safe)]
+            return self._template.render(turns, shown, variables, request.opening)
         plain = without_tools(safe, self._guard.text(describe(tools)) if tools else "")
-        return self._template.render([self._dict(m) for m in plain], (), variables)
+        turns = [self._dict(m) for m in self._placed(plain)]
+        return self._template.render(turns, (), variables, request.opening)
+
+    def _placed(self, messages: list[Message]) -> list[Message]:
+        return messages if self._takes_system else without_system(messages)
 
     def _dict(self, message: Message) -> dict[str, Any]:
         """A message as templates know it (the OpenAI shape, arguments as an object)."""
@@ -155,6 +168,8 @@ class PromptWriter:
 
     def _opened(self, text: str, request: ChatRequest) -> Rendered:
         """The opening of the assistant's turn: a thought closed if unwanted, then the prefill."""
+        if not request.opening:
+            return Rendered(text, opens_thought=False, thought_over=False)
         opens = text.rstrip().endswith(THINK_OPEN)
         if opens and request.thinking is False:
             text += f"\n{THINK_CLOSE}\n\n"
@@ -210,6 +225,24 @@ def without_tools(messages: Iterable[Message], description: str) -> list[Message
             plain.append(replace(message, content="\n".join(written), tool_calls=()))
         results = results + 1 if message.role == "tool" else 0
     return described(plain, description)
+
+
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """The same conversation for a template that knows no system role, or drops what has it: its
+    text stands before that of the next user, or is a user's turn where none follows."""
+    placed: list[Message] = []
+    waiting: list[str] = []
+    for message in messages:
+        if message.role == "system":
+            waiting.append(message.content)
+            continue
+        if waiting and message.role != "user":
+            placed.append(Message("user", "\n\n".join(waiting)))
+        elif waiting:
+            message = replace(message, content="\n\n".join([*waiting, message.content]))
+        waiting = []
+        placed.append(message)
+    return [*placed, Message("user", "\n\n".join(waiting))] if waiting else placed
 
 
 def _call_text(call: ToolCall) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,19 +15,13 @@ from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from edge_agent.chat.builtin import CHATML, built_in
 from edge_agent.chat.vocab import Vocabulary
 from edge_agent.errors import ConfigError, RequestError
 
+SWITCH = "enable_thinking"
+_ASKED = re.compile(rf"{SWITCH}\s+is\s+(?:not\s+)?defined")
 MAX_RENDERED = 16 * 1024 * 1024  # characters; a template that writes more is broken
-
-CHATML = """\
-{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
 
 
 class _Generation(Extension):
@@ -51,6 +46,9 @@ class ChatTemplate:
         where: str = "The model's chat template",
     ) -> None:
         self.source = source
+        self._now = now
+        # one that reads the switch without asking whether it is there expects to be told "on"
+        self.wants_switch = SWITCH in source and not _ASKED.search(source)
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
         )
@@ -70,8 +68,13 @@ class ChatTemplate:
             ) from None
 
     @classmethod
-    def of(cls, vocab: Vocabulary, file: Path | None = None) -> ChatTemplate:
-        """The template in `file`, else the GGUF's own, else ChatML. Raises ConfigError."""
+    def of(
+        cls, vocab: Vocabulary, file: Path | None = None, text: str | None = None
+    ) -> ChatTemplate:
+        """The template in `file`, else `text` (a built-in's name or jinja), else the GGUF's own,
+        else ChatML. Raises ConfigError."""
+        if file is None and text is not None:
+            return cls(built_in(text), vocab.bos, vocab.eos, where="The chat template")
         if file is None:
             return cls(vocab.chat_template or CHATML, vocab.bos, vocab.eos)
         try:
@@ -80,17 +83,28 @@ class ChatTemplate:
             raise ConfigError(f"The chat template {file} could not be read: {error}.") from None
         return cls(source, vocab.bos, vocab.eos, where=f"The chat template {file}")
 
+    def takes_system(self) -> bool:
+        """Whether a system message shows in what it writes."""
+        said = "\ufdd3"  # a noncharacter (Unicode 23.7)
+        try:
+            turns = [{"role": "system", "content": said}, {"role": "user", "content": "?"}]
+            return said in self.render(turns)
+        except RequestError:
+            return False
+
     def render(
         self,
         messages: Sequence[Mapping[str, Any]],
         tools: Sequence[Mapping[str, Any]] = (),
         variables: Mapping[str, Any] | None = None,
+        opening: bool = True,
     ) -> str:
-        """The text of the prompt, up to where the model goes on.
+        """The text of the prompt, up to where the model goes on, or the last message ends.
 
         Raises RequestError with the template's own complaint.
         """
-        values = {**(variables or {}), "messages": messages, "add_generation_prompt": True}
+        given = {**self._usual(), **(variables or {})}
+        values = {**given, "messages": messages, "add_generation_prompt": opening}
         if tools:
             values["tools"] = tools
         try:
@@ -104,6 +118,14 @@ class ChatTemplate:
         raise RequestError(
             f"The model's chat template refuses these messages: {complaint}.", param="messages"
         )
+
+    def _usual(self) -> dict[str, str]:
+        """What the templates of Llama and Firefunction read besides the messages: the date, and
+        `functions`, which is empty: tools are described in the system message there."""
+        now = self._now()
+        dates = {"date_string": now.strftime("%d %b %Y"), "datetime": now.strftime("%b %d %Y")}
+        shows_tools = re.search(r"\btools\b", self.source)
+        return dates if shows_tools else {**dates, "functions": ""}
 
 
 def _joined(pieces: Any) -> str:

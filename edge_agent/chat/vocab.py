@@ -43,6 +43,11 @@ class Vocabulary(Protocol):
         ...
 
     @property
+    def eog_ids(self) -> frozenset[int]:
+        """The ids that end a generation."""
+        ...
+
+    @property
     def control(self) -> frozenset[str]:
         """Spellings of the tokens that only a template may write."""
         ...

@@ -15,7 +15,15 @@ from edge_agent.chat.remote.chat import RemoteChat
 from edge_agent.chat.remote.link import Link
 from edge_agent.chat.remote.probe import About, probe
 from edge_agent.chat.remote.watch import Watch
-from edge_agent.cli.loaded import DEFAULT_PROFILE, Loaded, Say, distinct, limit_of, sampling_of
+from edge_agent.cli.loaded import (
+    DEFAULT_PROFILE,
+    Loaded,
+    Say,
+    aliases_of,
+    distinct,
+    limit_of,
+    sampling_of,
+)
 from edge_agent.config import Settings
 from edge_agent.errors import ConfigError
 from edge_agent.server.services import EngineHealth
@@ -46,7 +54,7 @@ async def open_backend(url: str, settings: Settings, say: Say) -> AsyncIterator[
         card = card_for(about.model, Catalog.load(settings.models_dir))
         sampling = sampling_of(settings, card)
         limit = limit_of(settings)
-        names = distinct(settings.alias, _short(about.model), about.model)
+        names = distinct(*aliases_of(settings), _short(about.model), about.model)
         yield Loaded(
             RemoteChat(link, about, window, sampling, say, limit, names[0]),
             names,

@@ -31,6 +31,7 @@ from edge_agent.cli.eval_options import (
     Tries,
     Variations,
     Warmth,
+    Without,
 )
 from edge_agent.cli.house import Fetched, House, fetch, opened, over
 from edge_agent.cli.loaded import Loaded
@@ -63,6 +64,7 @@ from edge_agent.eval.question import Question, QuestionFile, drawn, read_questio
 from edge_agent.eval.report import Report, figures, report_as_json, report_as_markdown
 from edge_agent.eval.runner import Runner
 from edge_agent.eval.variant import varied
+from edge_agent.eval.without import ChatWithout, known, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Plan:
     """What is measured: on which questions, by which arm, how often.
 
     warmth: the temperature in place of greedy, or None. variations: changes of the profile.
+    without: parts that are taken away (`eval.without`).
     """
 
     file: QuestionFile
@@ -80,6 +83,7 @@ class Plan:
     warmth: float | None
     task: Task
     variations: Sequence[str]
+    without: frozenset[str]
     folder: Path
 
     @property
@@ -111,6 +115,7 @@ def evaluate(
     rollouts: Rollouts = 1,
     fresh_attempts: FreshAttempts = 0,
     variation: Variations = None,
+    without: Without = None,
     ctx_size: CtxSize = None,
     threads: Threads = None,
     kv_type: KvTypeName = None,
@@ -143,6 +148,7 @@ def evaluate(
             temp if k > 1 else None,
             Task("", limits=limits, n=rollouts, fresh_attempts=fresh_attempts),
             variation or [],
+            known(without or []),
             (out or _fresh_folder(settings)).expanduser(),
         )
         return _evaluate(settings, _reach(settings, library or [], search or [], plan), plan)
@@ -194,9 +200,15 @@ async def _measured(
         ledger = Ledger(plan.folder, told)
         if ledger.lines:
             say(f"{len(ledger.lines)} tries are in {plan.folder} already.")
-        chat = SeededChat(loaded.chat, loaded.sampling, plan.warmth)
+        less = ChatWithout(loaded.chat, plan.without)
+        chat = SeededChat(less, loaded.sampling, plan.warmth)
         async with over(
-            replace(loaded, chat=chat), way, settings, reach, fetched.embedder
+            replace(loaded, chat=chat),
+            way,
+            settings,
+            reach,
+            fetched.embedder,
+            weights(plan.without),
         ) as house:
             arm = ARMS[plan.arm](_means(house, plan.task))
             runner = Runner(arm, chat, ledger, plan.seed, say, lambda: _is_alive(loaded))
@@ -247,6 +259,7 @@ def _told(
         "ctx_size": settings.ctx_size,
         "profile": profile,
         "set": list(plan.variations),
+        "without": sorted(plan.without),
         "search": list(reach.search_urls),
         "libraries": [str(shelf.name) for shelf in reach.libraries.values()],
         "steps": limits.steps,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_agent.eval.arms.table import ARMS
+from edge_agent.eval.without import PARTS
 
 Questions = Annotated[
     Path,
@@ -36,6 +37,12 @@ Warmth = Annotated[
 Variations = Annotated[
     list[str] | None,
     typer.Option("--set", help="A field of the profile, such as reads=5 or notes.ranked=400."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without", help="; ".join(f"{name}: no {what}" for name, what in PARTS.items()) + "."
+    ),
 ]
 Rollouts = Annotated[int, typer.Option("--rollouts", min=1, help="Rollouts of each agent run.")]
 FreshAttempts = Annotated[

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 
 from edge_agent.agent.explore.profile import Profile, profile
+from edge_agent.agent.refine.ranker import Ranker
+from edge_agent.agent.refine.weights import WEIGHTS, Weights
 from edge_agent.agent.runs.service import AgentService
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
 from edge_agent.catalog.progress import Progress
@@ -20,6 +22,7 @@ from edge_agent.cli.local import Here, open_local
 from edge_agent.cli.reach import Reach
 from edge_agent.config import Settings
 from edge_agent.errors import CatalogError, ConfigError, NotFound
+from edge_agent.server.text.embedder import EmbeddingModel
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
 from edge_agent.store.runs import RunStore
@@ -48,6 +51,7 @@ class House:
     agent: AgentService
     tools_for: ToolsFor
     pages: PageStore
+    embeddings: EmbeddingModel | None = None
 
     @property
     def chat(self) -> Chat:
@@ -93,7 +97,12 @@ async def furnish(
 
 @asynccontextmanager
 async def over(
-    loaded: Loaded, way: Profile, settings: Settings, reach: Reach, embedder: Embedder | None
+    loaded: Loaded,
+    way: Profile,
+    settings: Settings,
+    reach: Reach,
+    embedder: Embedder | None,
+    weights: Weights = WEIGHTS,
 ) -> AsyncIterator[House]:
     """Build the agent over a model that is loaded."""
     async with AsyncExitStack() as stack:
@@ -107,13 +116,16 @@ async def over(
             way,
             tools_for,
             RunStore(journal),
-            embedder,
+            Ranker(embedder, weights),
             frozenset(loaded.names),
             settings.runs_at_once,
             loaded.n_parallel,
         )
         stack.push_async_callback(agent.close)
-        yield House(loaded, agent, tools_for, pages)
+        embeddings = None if embedder is None else EmbeddingModel(EMBEDDING_MODEL, embedder)
+        if embeddings is not None:
+            stack.callback(embeddings.close)
+        yield House(loaded, agent, tools_for, pages, embeddings)
 
 
 def opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncContextManager[Loaded]:

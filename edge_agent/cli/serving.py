@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
-from typing import Annotated
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
-import typer
-
+from edge_agent.cli.capabilities import capabilities_of
+from edge_agent.cli.door import all_keys, door_of, mcp_servers, opened_doors
+from edge_agent.cli.door_options import (
+    Alias,
+    AllowAnyone,
+    ApiKey,
+    ApiKeyFile,
+    CorsOrigins,
+    Host,
+    KvUnified,
+    McpServers,
+    Metrics,
+    Port,
+    Predict,
+    Reasoning,
+    ReasoningFormat,
+    RequestsPerKey,
+    SleepIdle,
+    Slots,
+    SlotSavePath,
+    Tags,
+    Temp,
+    Template,
+    TemplateFile,
+    Tools,
+    Verbose,
+    words_of,
+)
 from edge_agent.cli.engine_options import (
     BatchSize,
     CacheRam,
@@ -28,7 +54,7 @@ from edge_agent.cli.engine_options import (
     lora_of,
 )
 from edge_agent.cli.house import House, fetch, furnish
-from edge_agent.cli.loaded import limit_of
+from edge_agent.cli.loaded import aliases_of, limit_of
 from edge_agent.cli.options import (
     Backend,
     BackendKeyEnv,
@@ -46,36 +72,11 @@ from edge_agent.cli.show import Bar
 from edge_agent.cli.terminal import guarded, say, settings_of, stderr
 from edge_agent.config import Settings
 from edge_agent.server.app import create_app
-from edge_agent.server.serve import bind
+from edge_agent.server.responses.desk import Desk
+from edge_agent.server.responses.responses import recover
 from edge_agent.server.serve import serve as serve_app
-from edge_agent.server.services import Defaults, ServedModel, Services
-
-Host = Annotated[
-    str | None,
-    typer.Option("--host", help="Address to listen on; 0.0.0.0 is open to the whole network."),
-]
-Port = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
-ApiKey = Annotated[
-    list[str] | None,
-    typer.Option("--api-key", help="A key clients must send, or several with commas between."),
-]
-Alias = Annotated[str | None, typer.Option("--alias", "-a", help="The model's name for clients.")]
-TemplateFile = Annotated[
-    Path | None,
-    typer.Option("--chat-template-file", help="A jinja file instead of the model's own template."),
-]
-Temp = Annotated[
-    float | None, typer.Option("--temp", help="Temperature where a request names none.")
-]
-Predict = Annotated[
-    int | None,
-    typer.Option(
-        "--n-predict",
-        "-n",
-        "--predict",
-        help="Most tokens of an answer where a request names no limit; -1 fills the window.",
-    ),
-]
+from edge_agent.server.services import Defaults, Door, ServedModel, Services
+from edge_agent.store.responses import open_responses
 
 
 def serve(
@@ -84,11 +85,20 @@ def serve(
     port: Port = None,
     ctx_size: CtxSize = None,
     parallel: Parallel = None,
+    kv_unified: KvUnified = None,
     batch_size: BatchSize = None,
     threads: Threads = None,
     api_key: ApiKey = None,
+    api_key_file: ApiKeyFile = None,
+    allow_anyone: AllowAnyone = None,
+    requests_per_key: RequestsPerKey = None,
+    cors_origins: CorsOrigins = None,
     alias: Alias = None,
+    tags: Tags = None,
+    chat_template: Template = None,
     chat_template_file: TemplateFile = None,
+    reasoning: Reasoning = None,
+    reasoning_format: ReasoningFormat = None,
     n_gpu_layers: GpuLayers = None,
     kv_type: KvTypeName = None,
     cache_type_k: CacheTypeK = None,
@@ -97,13 +107,20 @@ def serve(
     lora_scaled: LoraScaled = None,
     cache_ram: CacheRam = None,
     prefix_dir: PrefixDir = None,
+    slot_save_path: SlotSavePath = None,
     prefix_disk: PrefixDisk = None,
     speculate: Speculate = None,
     chunk: Chunk = None,
     stuck_after: StuckAfter = None,
+    sleep_idle_seconds: SleepIdle = None,
+    metrics: Metrics = None,
+    slots: Slots = None,
+    verbose: Verbose = None,
     seed: Seed = None,
     temp: Temp = None,
     n_predict: Predict = None,
+    tools: Tools = None,
+    mcp_servers_config: McpServers = None,
     library: Libraries = None,
     search: SearchUrls = None,
     backend: Backend = None,
@@ -118,23 +135,38 @@ def serve(
         port=port,
         ctx_size=ctx_size,
         parallel=parallel,
+        kv_unified=kv_unified,
         batch_size=batch_size,
         threads=threads,
-        api_key=tuple(k for keys in api_key or [] for k in keys.split(",") if k) or None,
+        api_key=words_of(api_key) or None,
+        api_key_file=api_key_file,
+        allow_anyone=allow_anyone,
+        requests_per_key=requests_per_key,
+        cors_origins=words_of(cors_origins),
         alias=alias,
+        tags=words_of(tags),
+        chat_template=chat_template,
         chat_template_file=chat_template_file,
+        reasoning=reasoning,
+        reasoning_format=reasoning_format,
         n_gpu_layers=n_gpu_layers,
         kv_type=guarded(lambda: kv_type_of(kv_type, cache_type_k, cache_type_v)),
         lora=guarded(lambda: lora_of(lora, lora_scaled)),
         cache_ram=cache_ram,
-        prefix_dir=prefix_dir,
+        prefix_dir=prefix_dir or slot_save_path,
         prefix_disk=prefix_disk,
         speculate=speculate,
         chunk=chunk,
         stuck_after=stuck_after,
+        sleep_idle_seconds=sleep_idle_seconds,
+        metrics=metrics,
+        slots=slots,
+        verbose=verbose,
         seed=seed,
         temp=temp,
         n_predict=n_predict,
+        tools=words_of(tools),
+        mcp_servers_config=mcp_servers_config,
         backend=backend,
         backend_model=backend_model,
         backend_key_env=backend_key_env,
@@ -143,39 +175,67 @@ def serve(
 
     def work() -> None:
         reach = reach_of(settings, library or [], search or [])
-        with bind(settings.host, settings.port) as listening:
-            _serve(settings, reach, listening)
+        if servers := mcp_servers(settings.mcp_servers_config):
+            say(f"The MCP servers {', '.join(servers)} are not started: tools of MCP come later.")
+        with opened_doors(settings) as doors:
+            _serve(settings, reach, doors)
 
     guarded(work)
 
 
-def _serve(settings: Settings, reach: Reach, listening: socket.socket) -> None:
+def _serve(settings: Settings, reach: Reach, doors: Sequence[socket.socket]) -> None:
     with Bar(stderr()) as bar:
         fetched = fetch(settings, say, bar)
 
     async def work() -> None:
         async with furnish(fetched, settings, reach, say) as house:
-            await serve_house(house, settings, listening)
+            await serve_house(house, settings, doors)
 
     asyncio.run(work())
 
 
-async def serve_house(house: House, settings: Settings, listening: socket.socket) -> None:
+async def serve_house(house: House, settings: Settings, doors: Sequence[socket.socket]) -> None:
     """Serve until a signal ends it, and go on with the runs that were cut off."""
     if cut := house.agent.recover():
         say(f"Going on with {'a run' if len(cut) == 1 else f'{len(cut)} runs'} from before.")
-    await serve_app(
-        create_app(services_of(house, settings)),
-        listening=listening,
-        on_ready=lambda url: say(f"{house.chat.name} answers at {url}"),
-    )
+    async with kept_responses(settings) as responses:
+        services = services_of(house, settings, door_of(settings, doors), responses)
+        if again := recover(services):
+            say(f"Writing {'a response' if again == 1 else f'{again} responses'} anew.")
+        await serve_app(
+            create_app(services),
+            listening=doors,
+            on_ready=lambda url: say(f"{house.chat.name} answers at {url}"),
+        )
 
 
-def services_of(house: House, settings: Settings) -> Services:
+@asynccontextmanager
+async def kept_responses(settings: Settings) -> AsyncIterator[Desk]:
+    """Where the responses of /v1/responses are kept, while the block runs. Raises StoreError."""
+    store = open_responses(settings.data_dir / "responses.sqlite")
+    desk = Desk(store)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+        store.close()
+
+
+def services_of(
+    house: House, settings: Settings, door: Door, responses: Desk | None = None
+) -> Services:
     """What the routes stand on."""
     loaded = house.loaded
+    given = aliases_of(settings)
     served = ServedModel(
-        name=loaded.chat.name, aliases=loaded.names, size=loaded.size, n_ctx=loaded.chat.n_ctx
+        name=loaded.chat.name,
+        aliases=given or loaded.names,
+        also=loaded.names,
+        size=loaded.size,
+        n_ctx=loaded.chat.n_ctx,
+        tags=settings.tags,
+        capabilities=capabilities_of(loaded.texts, house.embeddings is not None),
+        meta=loaded.meta,
     )
     return Services(
         chat=loaded.chat,
@@ -183,6 +243,19 @@ def services_of(house: House, settings: Settings) -> Services:
         runs=house.agent,
         models=[served],
         health=loaded.health,
-        api_keys=settings.api_key,
-        defaults=Defaults(loaded.sampling, limit_of(settings)),
+        api_keys=all_keys(settings),
+        defaults=Defaults(
+            loaded.sampling,
+            limit_of(settings),
+            {"on": True, "off": False}.get(settings.reasoning),
+            settings.reasoning_format,
+        ),
+        texts=loaded.texts,
+        verbose=settings.verbose,
+        door=door,
+        device=loaded.device,
+        shows_metrics=settings.metrics,
+        shows_slots=settings.slots,
+        embeddings=house.embeddings,
+        responses=responses,
     )

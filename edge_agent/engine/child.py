@@ -40,6 +40,7 @@ class Child:
         self._errors = asyncio.create_task(self._keep_stderr())
         self._exit = asyncio.create_task(process.wait())
         self._killed_because = ""
+        self.dismissed = False  # told to end, as nobody needs it now
 
     @classmethod
     async def spawn(cls, spec: LoadSpec, command: Sequence[str] = ENGINE) -> Child:
@@ -89,6 +90,11 @@ class Child:
             return await read(self._reader)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
+
+    def dismiss(self) -> None:
+        """Let the process end by itself, when it has put away what it was writing."""
+        self.dismissed = True
+        self._hang_up()
 
     def kill(self, why: str) -> None:
         """End the process at once; `why` is the sentence that `explain` will give."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from edge_agent.engine.child import Child
+from edge_agent.engine.counts import Counts, Running
 from edge_agent.engine.keeper import (
     BACKOFF_S,
     STUCK_LOAD_S,
@@ -15,6 +17,7 @@ from edge_agent.engine.keeper import (
     Spawn,
 )
 from edge_agent.engine.params import (
+    Computed,
     Edit,
     Edited,
     Finished,
@@ -23,7 +26,7 @@ from edge_agent.engine.params import (
     ModelInfo,
     Tokens,
 )
-from edge_agent.engine.pipe import AskEdit, AskStats, Cancel, StopThinking, Submit
+from edge_agent.engine.pipe import AskEdit, AskRunning, AskStats, Cancel, StopThinking, Submit
 from edge_agent.engine.streams import Streams
 from edge_agent.engine.watchdog import STUCK_AFTER_S
 from edge_agent.errors import EdgeAgentError, EngineCrashed
@@ -37,7 +40,8 @@ class EngineClient:
 
     restart_s: seconds before the first, second, ... restart in a row. stuck_after_s: an engine that
     finishes no step for so long while work waits is ended, and so is one that takes stuck_load_s
-    to load. spawn: starts the process.
+    to load. sleep_after_s: an engine that nobody wants for so long is ended, and loaded again for
+    the next request; None keeps it. spawn: starts the process.
     """
 
     def __init__(
@@ -48,10 +52,11 @@ class EngineClient:
         stuck_after_s: float = STUCK_AFTER_S,
         stuck_load_s: float = STUCK_LOAD_S,
         spawn: Spawn = Child.spawn,
+        sleep_after_s: float | None = None,
     ) -> None:
         self._streams = Streams()
         self._named: dict[str, int] = {}
-        patience = Patience(restart_s, stuck_after_s, stuck_load_s)
+        patience = Patience(restart_s, stuck_after_s, stuck_load_s, sleep_after_s)
         self._keeper = Keeper(spec, self._streams, notice, patience, spawn)
 
     async def start(self) -> None:
@@ -81,7 +86,7 @@ class EngineClient:
 
     async def submit(
         self, prompt: Sequence[int], params: GenerateParams
-    ) -> AsyncGenerator[Tokens | Finished, None]:
+    ) -> AsyncGenerator[Tokens | Computed | Finished, None]:
         """See `params.TokenEngine.submit`."""
         await self._keeper.ready()
         id, items = self._streams.open()
@@ -99,6 +104,7 @@ class EngineClient:
                 yield item
         finally:
             self._streams.close(id)
+            self._keeper.idle.touch()
             if self._named.get(params.name) == id:
                 del self._named[params.name]
             if running:
@@ -121,6 +127,22 @@ class EngineClient:
         counts: dict[str, int] = await self._ask(AskStats)
         return counts
 
+    async def counts(self) -> Counts:
+        """What was computed since the start, in all lives of the process; wakes none."""
+        await self._keeper.look()
+        return self._keeper.account.total
+
+    async def running(self) -> tuple[Running, ...]:
+        """The generations under way; none where no engine runs, and none is woken."""
+        return tuple(await self._keeper.peek(AskRunning) or ())
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Wake the engine, if it sleeps, and keep it awake while the block runs."""
+        self._keeper.wake()
+        with self._keeper.idle.use():
+            yield
+
     async def _ask(self, question: Callable[[int], Any]) -> Any:
         """Send `question(id)` and wait for its answer, or raise the error that is the answer."""
         await self._keeper.ready()
@@ -130,6 +152,7 @@ class EngineClient:
             item = await items.get()
         finally:
             self._streams.close(id)
+            self._keeper.idle.touch()
         if isinstance(item, EdgeAgentError):
             raise item
         return item

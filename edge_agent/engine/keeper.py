@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from edge_agent.engine.account import Account
 from edge_agent.engine.child import BAD_KERNEL, REAP_S, Child
+from edge_agent.engine.counts import Counts
+from edge_agent.engine.idle import Idle
 from edge_agent.engine.params import LoadSpec, ModelInfo
-from edge_agent.engine.pipe import Answer, LoadFailed, Ping, Pong, Ready, Written
+from edge_agent.engine.pipe import Answer, AskCounts, LoadFailed, Ping, Pong, Ready, Written
 from edge_agent.engine.streams import Streams
 from edge_agent.engine.watchdog import STUCK_AFTER_S, Watchdog
 from edge_agent.errors import EdgeAgentError, EngineCrashed, ModelLoadError
@@ -19,9 +22,11 @@ BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the n-th restart in a row
 STUCK_LOAD_S = 600.0  # a large model from a slow disk takes minutes
 STABLE_S = 60.0  # an engine that answered this long counts as healthy again
 CLOSE_S = REAP_S + 2.0  # for everything that `close` waits for
+PEEK_S = 2.0  # a question is answered between two steps, and a step takes a second or two
 CLOSED = "The engine was closed."
 
-State = Literal["loading", "ready", "restarting", "failed", "closed"]
+State = Literal["loading", "ready", "sleeping", "waking", "restarting", "failed", "closed"]
+UNSETTLED: tuple[State, ...] = ("loading", "waking", "restarting")
 Spawn: TypeAlias = Callable[[LoadSpec], Awaitable[Child]]
 
 
@@ -46,6 +51,7 @@ class Patience:
     restart: Sequence[float] = BACKOFF_S
     stuck_after: float = STUCK_AFTER_S
     stuck_load: float = STUCK_LOAD_S
+    idle: float | None = None
 
 
 class Keeper:
@@ -75,8 +81,12 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._state: State = "loading"
         self._failure: EdgeAgentError | None = None
-        self._settled = asyncio.Event()  # neither loading nor restarting
+        self._settled = asyncio.Event()  # in none of UNSETTLED
+        self._awake = asyncio.Event()
+        self._awake.set()
         self._restarts = 0
+        self.idle = Idle(patience.idle, streams.is_busy)
+        self.account = Account()
 
     @property
     def status(self) -> EngineStatus:
@@ -89,17 +99,46 @@ class Keeper:
         if self._task is None and self._state != "closed":
             self._task = asyncio.create_task(self._keep())
 
+    def wake(self) -> None:
+        """Count the idle time anew, and begin to load an engine that sleeps."""
+        self.idle.touch()
+        if self._state == "sleeping":
+            self._enter("waking")
+            self._awake.set()
+
     async def ready(self) -> None:
-        """Wait for an engine that answers; raises ModelLoadError or EngineCrashed.
+        """Wait for an engine that answers, waking it; raises ModelLoadError or EngineCrashed.
 
         It answers until the caller awaits the next time.
         """
         if self._task is None and self._state != "closed":
             raise EngineCrashed("The engine has not been started: await start() first.")
-        while self._state in ("loading", "restarting"):
+        self.wake()
+        while self._state in UNSETTLED:
             await self._settled.wait()
         if self._state != "ready":
             raise self._failure or EngineCrashed(CLOSED)
+
+    async def look(self) -> None:
+        """Bring the account up to date, where there is an engine to ask; wakes none."""
+        counts = await self.peek(AskCounts)
+        if isinstance(counts, Counts):
+            self.account.saw(counts)
+
+    async def peek(self, question: Callable[[int], Any]) -> Any:
+        """The answer to `question(id)`; None where no engine gives one in PEEK_S. It does not count
+        as use."""
+        if self._state != "ready":
+            return None
+        id, items = self._streams.open(is_use=False)
+        timer = asyncio.get_running_loop().call_later(PEEK_S, items.put_nowait, None)
+        try:
+            self.send(question(id))
+            answer = await items.get()
+        finally:
+            timer.cancel()
+            self._streams.close(id)
+        return None if isinstance(answer, EdgeAgentError) else answer
 
     def send(self, message: Any) -> None:
         """To the engine; one that just died fails all streams instead of answering."""
@@ -124,7 +163,7 @@ class Keeper:
         if self._state == "closed":  # for ever, whatever was under way
             return
         self._state, self._failure = state, failure
-        if state in ("loading", "restarting"):
+        if state in UNSETTLED:
             self._settled.clear()
         else:
             self._settled.set()
@@ -136,6 +175,10 @@ class Keeper:
             born_at = await self._one_life()
             if self.info is None:
                 return
+            if not self._awake.is_set():
+                await self._awake.wait()
+                failures = 0
+                continue
             failures = 1 if born_at and loop.time() - born_at > STABLE_S else failures + 1
             pauses = self._patience.restart
             await asyncio.sleep(pauses[min(failures, len(pauses)) - 1])
@@ -203,13 +246,31 @@ class Keeper:
     async def _serve(self, child: Child) -> None:
         """Hand on what the engine sends, until it ends."""
         watch = asyncio.create_task(self._watch(child))
+        nap = asyncio.create_task(self._nap(child))
         try:
             while (message := await child.read()) is not None:
                 self._deliver(message)
         finally:
             watch.cancel()
+            nap.cancel()
         await child.reap()
-        self._lost(child.explain())
+        self.account.life_over()
+        if not child.dismissed:
+            self._lost(child.explain())
+
+    async def _nap(self, child: Child) -> None:
+        """Send the engine home once it has been idle for long enough."""
+        while True:
+            await self.idle.long_enough()
+            await self.look()
+            if self.idle.left_s() <= 0:  # nobody came while it was asked
+                self._sleep(child)
+                return
+
+    def _sleep(self, child: Child) -> None:
+        self._awake.clear()
+        self._enter("sleeping")
+        child.dismiss()
 
     def _deliver(self, message: Written | Answer | Pong) -> None:
         if isinstance(message, Pong):

@@ -78,6 +78,9 @@ class GenerateParams:
     accept_pruned: share cells that were moved by `Prune` too, whose keys and values were computed
     while the removed tokens could be seen.
     name: by which `TokenEngine.stop_thinking` finds the running generation.
+    progress: report how far the prompt has come, from its admission to its first token.
+    drawn: report, in place of logprobs, the probabilities that the token was drawn by, after every
+    sampling setting and the grammar; `n_logprobs` says how many.
     """
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
@@ -93,6 +96,8 @@ class GenerateParams:
     pin: int = 0
     accept_pruned: bool = False
     name: str = ""
+    progress: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,19 @@ class Tokens:
     index: int = 0
     logprobs: tuple[TokenLogprobs, ...] = ()
     cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """How much of the prompt is computed, for those who asked; the first says what was cached.
+
+    n_tokens: of the prompt, the cached ones included. seconds: since its first step began.
+    """
+
+    n_tokens: int
+    cached_tokens: int
+    seconds: float
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +296,7 @@ class TokenEngine(Protocol):
 
     def submit(
         self, prompt: Sequence[int], params: GenerateParams
-    ) -> AsyncGenerator[Tokens | Finished, None]:
+    ) -> AsyncGenerator[Tokens | Computed | Finished, None]:
         """Generated ids as they come, ending in Finished; closing the iterator cancels.
 
         Raises EngineBusy, EngineCrashed, or RequestError (ContextOverflow, GrammarError). The

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Any
 
-from edge_agent.engine.params import Edit, Finished, GenerateParams, LoadSpec, ModelInfo, Tokens
+from edge_agent.engine.params import (
+    Computed,
+    Edit,
+    Finished,
+    GenerateParams,
+    LoadSpec,
+    ModelInfo,
+    Tokens,
+)
 from edge_agent.errors import EdgeAgentError
 
 LENGTH = struct.Struct("!I")
@@ -40,6 +48,16 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class AskStats:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskCounts:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskRunning:
     id: int
 
 
@@ -77,7 +95,7 @@ class LoadFailed:
 @dataclass(frozen=True, slots=True)
 class Output:
     id: int
-    item: Tokens | Finished | EdgeAgentError
+    item: Tokens | Computed | Finished | EdgeAgentError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,13 @@ from typing import Any, Protocol
 
 from edge_agent.engine.core.brake import Brake
 from edge_agent.engine.core.engine import Engine, Item
+from edge_agent.engine.counts import Counts, Running
 from edge_agent.engine.params import Edit, Edited, Finished, GenerateParams, LoadSpec, ModelInfo
 from edge_agent.engine.pipe import (
     Answer,
+    AskCounts,
     AskEdit,
+    AskRunning,
     AskStats,
     Cancel,
     Load,
@@ -60,6 +63,8 @@ class Steps(Protocol):
     def stop_thinking(self, id: int) -> bool: ...
     def step(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
+    def counts(self) -> Counts: ...
+    def running(self) -> tuple[Running, ...]: ...
     def close(self) -> None: ...
 
 
@@ -187,6 +192,10 @@ class Host:
             engine.cancel(message.id)
         elif isinstance(message, AskStats):
             self._reply(message.id, engine.stats)
+        elif isinstance(message, AskCounts):
+            self._reply(message.id, engine.counts)
+        elif isinstance(message, AskRunning):
+            self._reply(message.id, engine.running)
         elif isinstance(message, StopThinking):
             self._reply(message.id, lambda: engine.stop_thinking(message.target))
         elif isinstance(message, AskEdit):

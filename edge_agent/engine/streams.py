@@ -15,19 +15,27 @@ class Streams:
     def __init__(self) -> None:
         self._ids = itertools.count(1)
         self._queues: dict[int, asyncio.Queue[Any]] = {}
+        self._idle: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._queues)
 
-    def open(self) -> tuple[int, asyncio.Queue[Any]]:
-        """A new id, and where what comes for it is put."""
+    def is_busy(self) -> bool:
+        """Whether any of them makes use of the engine."""
+        return len(self._queues) > len(self._idle)
+
+    def open(self, is_use: bool = True) -> tuple[int, asyncio.Queue[Any]]:
+        """A new id, and where what comes for it is put. is_use: False only looks at the engine."""
         id = next(self._ids)
+        if not is_use:
+            self._idle.add(id)
         self._queues[id] = asyncio.Queue()
         return id, self._queues[id]
 
     def close(self, id: int) -> None:
         """Nobody waits for this any more; what still comes for it is dropped."""
         self._queues.pop(id, None)
+        self._idle.discard(id)
 
     def deliver(self, id: int, item: Any) -> None:
         if (items := self._queues.get(id)) is not None:
@@ -38,3 +46,4 @@ class Streams:
         for items in self._queues.values():
             items.put_nowait(error)
         self._queues.clear()
+        self._idle.clear()

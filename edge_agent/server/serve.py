@@ -8,8 +8,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
@@ -45,6 +45,20 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"{host} port {port} cannot be served: {error.strerror or error}."
 
 
+def bind_all(hosts: str, port: int) -> tuple[socket.socket, ...]:
+    """A listening socket for each of the hosts, which have commas between, all on one port.
+
+    Raises ConfigError, and then listens nowhere.
+    """
+    with ExitStack() as stack:
+        doors: list[socket.socket] = []
+        for host in dict.fromkeys(host.strip() for host in hosts.split(",")):
+            doors.append(stack.enter_context(bind(host, port)))
+            port = doors[0].getsockname()[1]
+        stack.pop_all()
+    return tuple(doors)
+
+
 def url_of(listening: socket.socket) -> str:
     """The URL at which a bound socket is reached."""
     host, port = listening.getsockname()[:2]
@@ -56,27 +70,29 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     *,
-    listening: socket.socket | None = None,
+    listening: Sequence[socket.socket] = (),
     on_ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     log_level: str = "info",
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop`, then returns; streams are cut after GRACE_S seconds.
 
-    `listening` is a socket from `bind`, for a caller that took the port before; `on_ready` is
-    told the URL once requests are answered.
+    `listening` are sockets from `bind_all`, for a caller that took the port before; `on_ready` is
+    told the URL (of the first) once requests are answered.
     """
-    door = listening or bind(host, port)
+    doors = [*listening] or [bind(host, port)]
     config = uvicorn.Config(
         app, log_level=log_level, timeout_graceful_shutdown=GRACE_S, server_header=False
     )
     server = _Server(config, on_ready)
     stopper = asyncio.ensure_future(_stop_on(stop or asyncio.Event(), server))
     try:
-        with door, _signals_end_here():
-            await server.serve(sockets=[door])
+        with _signals_end_here():
+            await server.serve(sockets=doors)
     finally:
         stopper.cancel()
+        for door in doors:
+            door.close()
 
 
 async def _stop_on(stop: asyncio.Event, server: uvicorn.Server) -> None:

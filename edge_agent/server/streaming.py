@@ -81,17 +81,18 @@ async def event_stream(
     frames: Frames,
     heartbeat_s: float,
     on_error: Callable[[dict[str, Any]], bytes] = frame,
+    heartbeat: bytes = HEARTBEAT,
 ) -> Response:
     """A stream that starts with its first frame: what is raised before becomes a status.
 
-    An error after that is written as `on_error(body)` and ends the stream. A comment is sent every
-    `heartbeat_s` seconds, so that proxies keep a quiet stream open. `frames` is closed the moment
-    the client goes.
+    An error after that is written as `on_error(body)` and ends the stream. `heartbeat`, by default
+    a comment, is sent every `heartbeat_s` seconds, so that proxies keep a quiet stream open.
+    `frames` is closed the moment the client goes.
     """
 
     async def opened() -> Response:
         first = await anext(frames, b"")
-        return EventStream(first, frames, heartbeat_s, on_error)
+        return EventStream(first, frames, heartbeat_s, on_error, heartbeat)
 
     return await answer(request, opened())
 
@@ -105,6 +106,7 @@ class EventStream(Response):
         frames: Frames,
         heartbeat_s: float,
         on_error: Callable[[dict[str, Any]], bytes],
+        heartbeat: bytes = HEARTBEAT,
     ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
@@ -112,6 +114,7 @@ class EventStream(Response):
         self._frames = frames
         self._heartbeat_s = heartbeat_s
         self._on_error = on_error
+        self._heartbeat = heartbeat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
@@ -141,7 +144,7 @@ class EventStream(Response):
     async def _beat(self, send: Send) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            await _send(send, HEARTBEAT)
+            await _send(send, self._heartbeat)
 
 
 async def _send(send: Send, body: bytes) -> None:

@@ -99,6 +99,7 @@ class FakeVocab:
         self._ids = {text: 256 + i for i, text in enumerate(spelled)}
         self._texts = {i: text.encode() for text, i in self._ids.items()}
         self.bos_ids: tuple[int, ...] = (self._ids[self.bos],) if bos else ()
+        self.eog_ids = frozenset({self._ids["<|im_end|>"], self._ids["<|endoftext|>"]})
 
     def token_id(self, text: str) -> int | None:
         return self._ids.get(text)

@@ -130,3 +130,38 @@ def test_what_follows_a_turn_is_what_the_whole_conversation_says() -> None:
         whole = write.conversation(ChatRequest((TURNS[1], said, *TURNS[3:]), (SEARCH,))).text
         opening = "<think>\n" if source == THINKER else ""
         assert begin.removesuffix(opening) + "I look." + after == whole
+
+
+def test_a_template_without_a_system_role_reads_it_in_the_users_turn() -> None:
+    refuses = CHATML.replace(
+        "{% for m in messages %}",
+        "{% for m in messages %}"
+        "{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}",
+    )
+    drops = CHATML.replace(
+        "{% for m in messages %}", "{% for m in messages if m.role != 'system' %}"
+    )
+    for source in (refuses, drops):
+        text = writer(source).conversation(ChatRequest(TURNS[:2])).text
+        assert "<|im_start|>user\nBe brief.\n\nWho?<|im_end|>" in text
+        alone = writer(source).conversation(ChatRequest(TURNS[:1])).text
+        assert "<|im_start|>user\nBe brief.<|im_end|>" in alone
+    assert "<|im_start|>system" in writer(CHATML).conversation(ChatRequest(TURNS[:2])).text
+
+
+def test_a_prompt_may_end_with_its_last_message() -> None:
+    closed = writer(THINKER).conversation(ChatRequest(TURNS[1:2], opening=False))
+    assert closed.text.endswith("Who?<|im_end|>\n")
+    assert not closed.opens_thought and not closed.thought_over
+
+
+def test_a_template_that_only_looks_at_the_switch_is_told_that_it_is_on() -> None:
+    looks = CHATML.replace(
+        "<|im_start|>assistant\n' }}",
+        "<|im_start|>assistant\n' }}{% if not enable_thinking %}{{ '<think></think>' }}{% endif %}",
+    )
+    asks = looks.replace("not enable_thinking", "enable_thinking is defined")
+    for source, ends in ((looks, "assistant\n"), (asks, "assistant\n")):
+        assert writer(source).conversation(ChatRequest(TURNS[1:2])).text.endswith(ends)
+    off = writer(looks).conversation(ChatRequest(TURNS[1:2], thinking=False))
+    assert off.text.endswith("<think></think>")

@@ -30,6 +30,13 @@ def test_helpers_that_templates_expect_are_there() -> None:
     assert render("  {% if true %}\nx\n  {% endif %}\n") == "x\n"
 
 
+def test_a_template_is_told_the_date_by_the_names_of_llama_and_firefunction() -> None:
+    source = "{{ date_string }}|{{ datetime }}|{{ functions }}."
+    assert render(source) == "06 May 2024|May 06 2024|."
+    assert render(source, datetime="today") == "06 May 2024|today|."
+    assert render("{{ functions is defined }}{% if tools %}{% endif %}") == "False"
+
+
 def test_a_templates_own_complaint_is_a_request_error() -> None:
     with pytest.raises(RequestError, match="roles must alternate"):
         render("{{ raise_exception('roles must alternate') }}")

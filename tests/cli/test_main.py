@@ -18,6 +18,9 @@ LLAMA_SERVER_FLAGS = {
     "--model", "--host", "--port", "--ctx-size", "--parallel", "--batch-size", "--threads",
     "--api-key", "--alias", "--chat-template-file", "--n-gpu-layers", "--seed", "--temp",
     "--n-predict", "--lora", "--lora-scaled", "--cache-type-k", "--cache-type-v", "--cache-ram",
+    "--api-key-file", "--cors-origins", "--sleep-idle-seconds", "--metrics", "--slots", "--tags",
+    "--kv-unified", "--tools", "--chat-template", "--slot-save-path", "--reasoning",
+    "--reasoning-format", "--verbose", "--mcp-servers-config",
 }  # fmt: skip
 
 

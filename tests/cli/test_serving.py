@@ -43,8 +43,8 @@ def test_port_0_prints_the_url_that_answers(server: Server) -> None:
 
 def test_the_official_client_lists_the_model_and_streams_a_chat(server: Server) -> None:
     client = client_of(server)
-    (model,) = client.models.list().data
-    assert model.id == "tiny"
+    model, agent = client.models.list().data
+    assert (model.id, agent.id) == ("tiny", "agent")
     for name in ("tiny", "auto", "smollm2-135m-instruct"):
         answer = client.chat.completions.create(model=name, messages=USER, max_tokens=4)
         assert answer.model == "tiny" and answer.choices[0].message.content

@@ -15,6 +15,7 @@ from typing import Any
 from edge_agent.engine.child import Child
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.core.brake import Brake
+from edge_agent.engine.counts import Counts, Running
 from edge_agent.engine.params import (
     Edit,
     Edited,
@@ -94,6 +95,12 @@ class FakeEngine:
 
     def stats(self) -> dict[str, int]:
         return {"running": len(self._left)}
+
+    def counts(self) -> Counts:
+        return Counts(requests=len(self._left))
+
+    def running(self) -> tuple[Running, ...]:
+        return ()
 
     def close(self) -> None:
         if self._way.startswith("writes "):

@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 from edge_agent.engine.child import Child
 from edge_agent.engine.client import EngineClient
+from edge_agent.engine.counts import Counts
 from edge_agent.engine.params import Finished, LoadSpec, ModelInfo, Tokens, Usage
 from edge_agent.engine.pipe import (
     Answer,
+    AskCounts,
     AskEdit,
     AskStats,
     Cancel,
@@ -57,6 +59,8 @@ def good(say: Say, message: Any) -> None:
         say(Written((Output(message.id, Finished("stop", Usage())),)))
     elif isinstance(message, AskStats | AskEdit | StopThinking):
         say(Answer(message.id, {}))
+    elif isinstance(message, AskCounts):
+        say(Answer(message.id, Counts(requests=1)))
     elif isinstance(message, Ping):
         say(Pong(0.0, False))
 

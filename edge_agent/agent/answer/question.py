@@ -23,6 +23,8 @@ ASKS_FOR = re.compile(
     re.IGNORECASE,
 )
 LEAD = re.compile(rf"^(?:{PREPOSITIONS}\s+)?({WH})\b", re.IGNORECASE)
+# "When comparing the two, which ...": no question of time or place without a verb right behind it
+SUBORDINATE = re.compile(rf"^(?:when|where)\s+(?!{AUXILIARIES}\b)", re.IGNORECASE)
 YES_NO = re.compile(
     rf"^(?:(?:{PREPOSITIONS}|as|when|if|while)\b[^,?]*,\s*)?{AUXILIARIES}(?:n[’']t)?\s+\D",
     re.IGNORECASE,
@@ -51,7 +53,7 @@ PLACE = re.compile(
 
 PARTICLES = r"(?:of|the|and|de|la|le|van|von|du|da|for|in|on|to|a|an|&)"
 NAME = rf"(?:the\s+)?[A-Z0-9“\"][^\s,?]*(?:\s+(?:{PARTICLES}\s+)*[A-Z0-9(“\"][^\s,?]*)*"
-LISTED = re.compile(r"[,:–—]\s+(?:either\s+)?([^,:?]+?),?\s+or\s+([^,:?]+)\s*\?*$")
+LISTED = re.compile(r"(?:[,:–—]|\s-)\s+(?:either\s+)?([^,:?]+?),?\s+or\s+([^,:?]+)\s*\?*$")
 UNLISTED = re.compile(rf"\s({NAME})\s+or\s+({NAME})\s*\?*$")
 BETWEEN = re.compile(r"^(?:between|of)\s+([^,]+?)\s+(?:and|or)\s+([^,]+?),\s", re.IGNORECASE)
 COMPARED = re.compile(rf"^(?i:{AUXILIARIES})\s+({NAME})\s+or\s+({NAME})\s+(.+)$")
@@ -104,7 +106,10 @@ def _question(text: str) -> str:
 def _main(text: str) -> str:
     """From the question word on, where a clause comes before it."""
     starts = [0, *(match.end() for match in re.finditer(r",\s+", text))]
-    return next((text[start:] for start in starts if LEAD.match(text[start:])), text)
+    asking = [text[start:] for start in starts if LEAD.match(text[start:])]
+    if len(asking) > 1 and SUBORDINATE.match(asking[0]):
+        return asking[1]
+    return asking[0] if asking else text
 
 
 def _is_yes_no(text: str) -> bool:

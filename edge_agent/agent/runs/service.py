@@ -28,7 +28,6 @@ from edge_agent.errors import (
 )
 from edge_agent.store.owner import Owner
 from edge_agent.store.runs import UNFINISHED, RunStore
-from edge_agent.tools.embed import TextEmbedder
 
 RUNS_AT_ONCE = 2
 MOST_QUEUED = 1000
@@ -41,8 +40,8 @@ log = logging.getLogger(__name__)
 class AgentService:
     """Implements `records.Agent` over one chat model, a set of tools and a journal.
 
-    runs_at_once: others wait in the order they came. rollouts_at_once: of one run. `book` reads
-    what was begun here or before.
+    ranker: None ranks by words alone. runs_at_once: others wait in the order they came.
+    rollouts_at_once: of one run. `book` reads what was begun here or before.
     """
 
     def __init__(
@@ -51,14 +50,14 @@ class AgentService:
         profile: Profile,
         tools_for: ToolsFor,
         store: RunStore,
-        embedder: TextEmbedder | None,
+        ranker: Ranker | None,
         model_names: frozenset[str] = frozenset(),
         runs_at_once: int = RUNS_AT_ONCE,
         rollouts_at_once: int = 1,
     ) -> None:
         self._chat = chat
         fitted = profile.fitted(chat.n_ctx)
-        self._kit = Kit(chat, fitted, Ranker(embedder), tools_for, rollouts_at_once)
+        self._kit = Kit(chat, fitted, ranker or Ranker(None), tools_for, rollouts_at_once)
         self._store = store
         self._codec = ResultCodec(store.pages)
         self._names = model_names | {chat.name, "auto"}

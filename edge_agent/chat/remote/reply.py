@@ -164,7 +164,7 @@ class _Choice:
 
     @property
     def stopped(self) -> bool:
-        return self._parser.stopped
+        return bool(self._parser.stopped)
 
     @property
     def tokens(self) -> int:
@@ -252,7 +252,8 @@ class _Choice:
     def done(self, usage: Usage) -> Done:
         malformed = "\n\n".join([*filter(None, [self._parser.malformed]), *self._malformed])
         reason = "tool_calls" if self.calls else self.reason or "stop"
-        return Done(reason, usage, (), malformed or None, self.number)
+        stop = self._parser.stopped or None
+        return Done(reason, usage, (), malformed or None, self.number, stop=stop)
 
 
 @dataclass(slots=True)

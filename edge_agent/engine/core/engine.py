@@ -21,14 +21,17 @@ from edge_agent.engine.core.sampler import Sampler
 from edge_agent.engine.core.scheduler import Scheduler, Share
 from edge_agent.engine.core.sequence import Sequence
 from edge_agent.engine.core.speculation import with_drafts
+from edge_agent.engine.core.tally import Tally, running_of
 from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.core.writer import Writer
+from edge_agent.engine.counts import Counts, Running
 from edge_agent.engine.kv.cache import PrefixCache, slots_for
 from edge_agent.engine.kv.edits import Editor
 from edge_agent.engine.kv.fingerprint import model_key
 from edge_agent.engine.kv.shelf import Shelf
 from edge_agent.engine.kv.vault import Vault
 from edge_agent.engine.params import (
+    Computed,
     Edit,
     Edited,
     Finished,
@@ -39,7 +42,7 @@ from edge_agent.engine.params import (
 )
 from edge_agent.errors import EdgeAgentError
 
-Item: TypeAlias = Tokens | Finished | EdgeAgentError
+Item: TypeAlias = Tokens | Computed | Finished | EdgeAgentError
 WARM_UP_TOKENS = (40, 16, 1)  # the matrix kernels of a prefill, and those of a decode
 RANDOM_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: not a seed, but the wish for any
 GRAMMAR_WAIT_S = 0.005  # how long a step with nothing to compute waits for a grammar
@@ -83,6 +86,7 @@ class Engine:
         self._writer = Writer(self._llama)
         self._grammars = Grammars(self._llama.vocab, self._llama.eog_ids)
         self._sequences: dict[int, list[Sequence]] = {}
+        self._tally = Tally()
 
     @property
     def info(self) -> ModelInfo:
@@ -197,6 +201,7 @@ class Engine:
             self._llama.use_threads(self._hands.n_threads)
         for share in shares:
             share.sequence.started_at = share.sequence.started_at or began
+            self._tell_progress(share.sequence)
         result, firsts = self._llama.decode([self._span(share) for share in shares])
         self.brake.hold()
         self._hands.rest(Sequence.now())
@@ -204,6 +209,7 @@ class Engine:
             self._undo(shares, result == "no_room")
             return []
         self._pace.saw(sum(share.n_computed for share in shares), Sequence.now() - began)
+        self._tally.decoded(shares)
         self._scheduler.had_room()
         for share in shares:
             self._record(share)
@@ -222,9 +228,14 @@ class Engine:
         end = sequence.computed + share.n_tokens
         self._cache.extend(sequence.slot, [*sequence.tokens[sequence.computed : end], *share.draft])
         sequence.computed = end
+        self._tell_progress(sequence)
         if not sequence.is_pinned and 0 < sequence.params.pin <= end:
             sequence.is_pinned = True
             self._cache.pin(sequence.slot, sequence.params.pin)
+
+    def _tell_progress(self, sequence: Sequence) -> None:
+        if (computed := sequence.take_progress()) is not None:
+            self._push(sequence.id, computed)
 
     def _undo(self, shares: list[Share], no_room: bool) -> None:
         # part of the batch may lie in the cells: cut every sequence back to its record
@@ -271,7 +282,7 @@ class Engine:
         return sequence in self._sequences.get(sequence.id, ())
 
     def _push_all(self) -> None:
-        for sequence in [s for request in self._sequences.values() for s in request]:
+        for sequence in self._live():
             if sequence.unsent:
                 self._push(sequence.id, sequence.take_unsent())
             if sequence.ended:
@@ -292,6 +303,7 @@ class Engine:
                 self._push(sequence.id, replace(last, index=index))
 
     def _drop(self, sequence: Sequence) -> None:
+        self._tally.ended(sequence)
         request = self._sequences[sequence.id]
         request.remove(sequence)
         if not request:
@@ -320,6 +332,19 @@ class Engine:
             "bytes_kept": self._vault.bytes_held,
             "threads": self._hands.n_threads,
         }
+
+    def counts(self) -> Counts:
+        """What was computed since the model was loaded, and how full it is now."""
+        gauges = self.stats()
+        del gauges["threads"], gauges["slots_wrong"]
+        return replace(self._tally.counts(self._live()), gauges=gauges)
+
+    def running(self) -> tuple[Running, ...]:
+        """The sequences that run and those that wait."""
+        return tuple(running_of(sequence) for sequence in self._live())
+
+    def _live(self) -> list[Sequence]:
+        return [sequence for request in self._sequences.values() for sequence in request]
 
     def close(self) -> None:
         """Free the model; the grammar thread ends first, because it reads the vocabulary."""

@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from llama_cpp import llama_cpp as lib
+from numpy.typing import NDArray
 
 from edge_agent.engine.params import SamplingParams
 
@@ -15,6 +17,7 @@ KEEP = 1  # tokens a filter leaves at least
 COLD = 1e-5  # a temperature below is greedy: logits divided by less may leave 32 bits
 LARGEST = 1e6  # shift of a logit: as good as any larger one, and sums of it stay within 32 bits
 NO_PENALTIES = (1.0, 0.0, 0.0)
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class Sampler:
@@ -31,9 +34,10 @@ class Sampler:
     ) -> None:
         self._context = context
         self._lookback = 0
+        self._greedy = params.temperature < COLD
         self.chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         self._add_shifts(params, vocab, n_ctx)
-        if params.temperature < COLD:
+        if self._greedy:
             self._add(lib.llama_sampler_init_greedy())
         else:
             self._add_filters(params)
@@ -95,6 +99,26 @@ class Sampler:
     def sample(self, index: int) -> int:
         """Draw from the logits at a batch index, and remember the token for the penalties."""
         return int(lib.llama_sampler_sample(self.chain, self._context, index))
+
+    def sample_told(
+        self, logits: NDArray[np.float32]
+    ) -> tuple[int, NDArray[np.int32], NDArray[np.float32]]:
+        """As `sample`, from logits of shape (n_vocab,), and what it was drawn from: the ids that
+        were left, the likeliest first, and their probabilities. A greedy draw leaves one."""
+        candidates = np.empty(logits.size, CANDIDATE)
+        candidates["id"], candidates["logit"] = np.arange(logits.size), logits
+        candidates["p"] = 0.0
+        data = candidates.ctypes.data_as(ctypes.POINTER(lib.llama_token_data))
+        array = lib.llama_token_data_array(data, logits.size, -1, False)
+        lib.llama_sampler_apply(self.chain, ctypes.byref(array))
+        left = candidates[: array.size]
+        token = int(left["id"][array.selected])
+        lib.llama_sampler_accept(self.chain, token)
+        if self._greedy:
+            return token, np.array([token], np.int32), np.ones(1, np.float32)
+        order = np.argsort(-left["logit"], kind="stable")
+        weights = np.exp(left["logit"][order] - left["logit"][order[0]])
+        return token, left["id"][order], weights / weights.sum()
 
     def accept(self, token: int) -> None:
         """Remember a token that was fed, not drawn."""

@@ -13,7 +13,7 @@ from edge_agent.engine.core.draft import Drafter
 from edge_agent.engine.core.sampler import Sampler
 from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.kv.cells import NO_IDS, Ids
-from edge_agent.engine.params import GenerateParams, TokenLogprobs, Tokens, Usage
+from edge_agent.engine.params import Computed, GenerateParams, TokenLogprobs, Tokens, Usage
 
 NO_SLOT = -1
 PATIENCE_S = 60.0  # how long background work lets interactive requests pass
@@ -47,6 +47,7 @@ class Sequence:
     n_prompt: int = 0
     prompt: Ids = field(default_factory=NO_IDS.copy)
     n_cached: int = 0
+    n_told: int = -1  # of the prompt, to those who want to know how far it is
     n_forced: int = 0
     n_drafted: int = 0
     n_accepted: int = 0
@@ -120,6 +121,14 @@ class Sequence:
         self.unsent.clear()
         self.logprobs.clear()
         return taken
+
+    def take_progress(self) -> Computed | None:
+        """How far the prompt has come, where that was asked for and is more than was told."""
+        done = min(self.computed, self.n_prompt)
+        if not self.params.progress or self.is_decoding or self.is_forked or done <= self.n_told:
+            return None
+        first, self.n_told = self.n_told < 0, done
+        return Computed(done, self.n_cached, 0.0 if first else self.now() - self.started_at)
 
     @property
     def n_draftable(self) -> int:

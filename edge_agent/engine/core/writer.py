@@ -62,20 +62,26 @@ class Writer:
 
     def _draw(self, sequence: Sequence, index: int) -> list[int]:
         constraint, n_top = sequence.constraint, sequence.params.n_logprobs
+        drawn = sequence.params.drawn and n_top is not None
         logits = self._llama.logits(index) if constraint or n_top is not None else None
         raw = logits.copy() if logits is not None and n_top is not None else None
         if constraint is not None and logits is not None:
             constraint.apply(logits)
-        token = sequence.sampler.sample(index)
+        if drawn and logits is not None:
+            token, ids, p = sequence.sampler.sample_told(logits)
+            told = _drawn_by(token, ids, p, n_top or 0)
+        else:
+            token, told = sequence.sampler.sample(index), None
         if constraint is not None and logits is not None and not constraint.allows(token):
             token = int(logits.argmax())  # biases had left nothing of what the grammar allows
+            told = TokenLogprobs(token, 0.0) if drawn else None
         if raw is not None and logits is not None:
             logits[:] = raw  # other continuations read the same logits
         if self._ends(sequence, token):
             sequence.ended = "stop"
             return []
         if raw is not None:
-            sequence.logprobs.append(logprobs_of(raw, token, n_top or 0))
+            sequence.logprobs.append(told or logprobs_of(raw, token, n_top or 0))
         forced = constraint.accept(token) if constraint is not None else []
         if constraint is not None and constraint.finished:
             sequence.ended = "stop"
@@ -101,6 +107,15 @@ def _agreement(written: List[int], draft: List[int]) -> int:
     """How many first tokens were guessed right."""
     pairs = zip(written, draft, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(written), len(draft)))
+
+
+def _drawn_by(
+    token: int, ids: NDArray[np.int32], p: NDArray[np.float32], n_top: int
+) -> TokenLogprobs:
+    """Of the ids that were left to draw from, the likeliest first, those that have a chance."""
+    own = float(p[ids == token][0])
+    top = [(int(id), float(np.log(q))) for id, q in zip(ids[:n_top], p[:n_top], strict=True) if q]
+    return TokenLogprobs(token, float(np.log(own)), tuple(top))
 
 
 def logprobs_of(logits: NDArray[np.float32], token: int, n_top: int) -> TokenLogprobs:

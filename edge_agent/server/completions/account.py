@@ -8,7 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from edge_agent.chat.messages import Done
+from edge_agent.chat.messages import Done, Progress
 from edge_agent.engine.params import Usage
 
 Json = dict[str, Any]
@@ -43,21 +43,56 @@ def usage(dones: Sequence[Done]) -> Json:
 
 
 def timings(dones: Sequence[Done]) -> Json:
-    """llama-server's timings: prompt_n counts the prompt tokens that were computed."""
-    used = total(dones)
+    """`timings_of` the choices of one prompt together."""
+    return timings_of(total(dones), len(dones))
+
+
+def timings_of(used: Usage, n: int = 1) -> Json:
+    """llama-server's timings: prompt_n counts the prompt tokens that were computed.
+
+    The first token of each of `n` choices comes with the prompt and took no step of its own, so the
+    rate of writing is over those behind it.
+    """
+    prompt_n = used.prompt_tokens - used.cached_tokens
+    if not used.completion_tokens and not used.prompt_s:
+        prompt_n = 0  # nothing is computed yet
     drafts = {"draft_n": used.drafted_tokens, "draft_n_accepted": used.accepted_tokens}
     return {
         "cache_n": used.cached_tokens,
-        **_rates("prompt", used.prompt_tokens - used.cached_tokens, used.prompt_s),
-        **_rates("predicted", used.completion_tokens, used.predict_s),
+        **_rates("prompt", prompt_n, used.prompt_s, prompt_n),
+        **_rates(
+            "predicted",
+            used.completion_tokens,
+            used.predict_s,
+            max(used.completion_tokens - n, 0),
+        ),
         **(drafts if used.drafted_tokens else {}),
     }
 
 
-def _rates(what: str, tokens: int, seconds: float) -> Json:
+def prompt_progress(progress: Progress) -> Json:
+    """llama-server's account of a prompt that is being computed."""
+    return {
+        "total": progress.usage.prompt_tokens,
+        "cache": progress.usage.cached_tokens,
+        "processed": progress.processed,
+        "time_ms": round(progress.usage.prompt_s * 1000),
+    }
+
+
+def progress_timings(progress: Progress) -> Json:
+    """The timings up to here; of a prompt that is being computed, its part that is done."""
+    used = progress.usage
+    if not used.completion_tokens:
+        used = replace(used, prompt_tokens=progress.processed)
+    return timings_of(used)
+
+
+def _rates(what: str, tokens: int, seconds: float, steps: int) -> Json:
+    ms = seconds * 1000
     return {
         f"{what}_n": tokens,
-        f"{what}_ms": round(seconds * 1000, 3),
-        f"{what}_per_token_ms": round(seconds * 1000 / tokens, 3) if tokens else 0.0,
-        f"{what}_per_second": round(tokens / seconds, 3) if seconds > 0 else 0.0,
+        f"{what}_ms": ms,
+        f"{what}_per_token_ms": ms / steps if steps else 0.0,
+        f"{what}_per_second": 1000 / ms * steps if ms > 0 else 0.0,
     }

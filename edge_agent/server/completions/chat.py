@@ -9,11 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from edge_agent.chat.messages import Prompt
+from edge_agent.chat.messages import Chat, Prompt
 from edge_agent.errors import EngineCrashed
-from edge_agent.server.completions.replies import ChunkMachine, Head, chunks, completion
+from edge_agent.server.completions.head import Head, Wants
+from edge_agent.server.completions.replies import ChunkMachine, chunks, completion, events_of
 from edge_agent.server.completions.request import to_request
-from edge_agent.server.completions.schemas import ChatBody
+from edge_agent.server.completions.schemas import ChatBody, Sampled
+from edge_agent.server.completions.thoughts import Placed, place_of
 from edge_agent.server.output import Json
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
@@ -25,19 +27,33 @@ router = APIRouter(tags=["chat"])
 @router.post("/v1/chat/completions", summary="Chat")
 @router.post("/chat/completions", include_in_schema=False)
 async def chat_completions(body: ChatBody, request: Request, services: ServicesDep) -> Response:
-    """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`."""
-    services.check_model(body.model)
+    """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`.
+
+    Whatever else `model` names, the model that is loaded answers, and says its own name; `agent` is
+    the agent over it.
+    """
     check_health(services)
-    head = Head(services.chat.name)
+    chat = services.chat_named(body.model)
+    head = Head(chat.name)
     asked = to_request(body, services.defaults, head.id)
     # a long prompt takes seconds to tokenise, and others are being answered meanwhile
-    prompt = await asyncio.to_thread(services.chat.prepare, asked)
+    prompt = await asyncio.to_thread(chat.prepare, asked)
+    wants = wants_of(body, await asyncio.to_thread(verbose, services, body, prompt))
+    placed = Placed(place_of(body.reasoning_format or services.defaults.reasoning_format))
     if body.stream:
-        include_usage = bool(body.stream_options and body.stream_options.include_usage)
-        machine = ChunkMachine(head, include_usage, asked.n)
-        frames = _frames(services, prompt, machine)
+        frames = _frames(chat, prompt, ChunkMachine(head, wants, asked.n), placed)
         return await event_stream(request, frames, services.heartbeat_s)
-    return await answer(request, _whole(services, prompt, head, asked.n))
+    return await answer(request, _whole(chat, prompt, head, asked.n, wants, placed))
+
+
+@router.post("/v1/chat/completions/input_tokens", summary="Count the tokens of a chat")
+@router.post("/chat/completions/input_tokens", include_in_schema=False)
+async def input_tokens(body: ChatBody, services: ServicesDep) -> dict[str, Any]:
+    """How many tokens the prompt of a chat completion with this body would have."""
+    check_health(services)
+    asked = to_request(body, services.defaults)
+    prompt = await asyncio.to_thread(services.chat_named(body.model).prepare, asked)
+    return {"object": "response.input_tokens", "input_tokens": prompt.n_tokens}
 
 
 @router.post("/v1/chat/completions/{id}/stop_thinking", summary="Stop thinking, and answer")
@@ -50,16 +66,36 @@ async def stop_thinking(id: str, services: ServicesDep) -> dict[str, Any]:
     return {"id": id, "stopped": await services.chat.stop_thinking(id)}
 
 
-async def _whole(services: Services, prompt: Prompt, head: Head, n: int) -> Response:
-    return Json(await completion(services.chat.stream(prompt), head, n))
+async def _whole(
+    chat: Chat, prompt: Prompt, head: Head, n: int, wants: Wants, placed: Placed
+) -> Response:
+    return Json(await completion(events_of(chat.stream(prompt), placed), head, n, wants))
 
 
-async def _frames(services: Services, prompt: Prompt, machine: ChunkMachine) -> Frames:
-    stream = chunks(services.chat.stream(prompt), machine)
+async def _frames(chat: Chat, prompt: Prompt, machine: ChunkMachine, placed: Placed) -> Frames:
+    stream = chunks(events_of(chat.stream(prompt), placed), machine)
     async with aclosing(stream):
         async for chunk in stream:
             yield frame(chunk)
     yield b"data: [DONE]\n\n"
+
+
+def wants_of(body: Sampled, more: dict[str, Any]) -> Wants:
+    """What a body asks for besides the answer; `more` goes with its end."""
+    return Wants(
+        include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        timings=bool(body.timings_per_token),
+        progress=bool(body.return_progress),
+        verbose=more,
+    )
+
+
+def verbose(services: Services, body: Sampled, prompt: Prompt) -> dict[str, Any]:
+    """`__verbose` with the prompt as the model reads it, for those who asked."""
+    asked = services.verbose if body.verbose is None else body.verbose
+    if not asked or services.texts is None:
+        return {}
+    return {"__verbose": {"prompt": services.texts.text(prompt.ids), "tokens": list(prompt.ids)}}
 
 
 def check_health(services: Services) -> None:

@@ -1,4 +1,4 @@
-"""From the body of a chat completion to the form its answer must have."""
+"""From the body of a completion to the form its answer must have."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 from edge_agent.chat.constraints import grammar_of as grammar_in
 from edge_agent.chat.messages import Grammar
 from edge_agent.errors import RequestError
-from edge_agent.server.completions.schemas import ChatBody, ResponseFormat
+from edge_agent.server.completions.schemas import ChatBody, ResponseFormat, Sampled
 
 
 def schema_of(body: ChatBody) -> dict[str, Any] | None:
     """The JSON Schema of the answer, {} for any object, None without. Raises RequestError."""
     wanted = body.response_format
     if wanted is None or wanted.type not in ("json_object", "json_schema"):
-        return None
+        return body.json_schema
+    if body.json_schema is not None:
+        raise _twice("json_schema")
     if wanted.type == "json_object":
         return wanted.schema_ or {}
     if wanted.json_schema is None:
@@ -28,8 +30,17 @@ def grammar_of(body: ChatBody) -> Grammar | None:
     if not body.grammar:
         return named
     if named is not None or schema_of(body) is not None:
-        raise RequestError("grammar: it cannot be given together with response_format.", "grammar")
+        raise _twice("grammar")
     return grammar_in(body.grammar)
+
+
+def plain_form(body: Sampled) -> tuple[dict[str, Any] | None, Grammar | None]:
+    """The schema or the grammar of a route without response_format. Raises RequestError."""
+    if not body.grammar:
+        return body.json_schema, None
+    if body.json_schema is not None:
+        raise RequestError("grammar: it cannot be given together with json_schema.", "grammar")
+    return None, grammar_in(body.grammar)
 
 
 def _format_grammar(wanted: ResponseFormat | None) -> Grammar | None:
@@ -47,3 +58,7 @@ def _format_grammar(wanted: ResponseFormat | None) -> Grammar | None:
 def _missing(name: str) -> RequestError:
     field = f"response_format.{name}"
     return RequestError(f"{field}: this field is required.", field)
+
+
+def _twice(field: str) -> RequestError:
+    return RequestError(f"{field}: it cannot be given together with response_format.", field)

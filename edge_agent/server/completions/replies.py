@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent.chat.messages import Done, Event, Text, Thought, TokenLogprob, ToolCall
+from edge_agent.chat.messages import (
+    CallPiece,
+    Done,
+    Event,
+    Progress,
+    Text,
+    Thought,
+    TokenLogprob,
+    ToolCall,
+)
 from edge_agent.errors import EngineError
-from edge_agent.server.completions.account import timings, usage
+from edge_agent.server.completions.account import (
+    progress_timings,
+    prompt_progress,
+    timings,
+    usage,
+)
+from edge_agent.server.completions.calls import CallDeltas, tool_call
+from edge_agent.server.completions.citations import cited_in
+from edge_agent.server.completions.head import Head, Wants
+from edge_agent.server.completions.logprobs import LEAST, logprobs
+from edge_agent.server.completions.thoughts import Placed
+
+__all__ = ["LEAST", "ChunkMachine", "Head", "chunks", "completion", "events_of"]
 
 Json = dict[str, Any]
-LEAST = -9999.0  # OpenAI's logarithm of a probability too small to tell; JSON has no infinity
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What every chunk of one completion has in common; `created` is Unix time in seconds."""
-
-    model: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
-    created: int = field(default_factory=lambda: int(time.time()))
-
-    def chunk(self, choices: list[Json], **more: Any) -> Json:
-        return self._object("chat.completion.chunk", choices, more)
-
-    def completion(self, choices: list[Json], **more: Any) -> Json:
-        return self._object("chat.completion", choices, more)
-
-    def _object(self, kind: str, choices: list[Json], more: Json) -> Json:
-        common = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
-        return {**common, "choices": choices, **more}
 
 
 class ChunkMachine:
@@ -43,45 +41,74 @@ class ChunkMachine:
     chunk, which has no choices. n: how many choices there are.
     """
 
-    def __init__(self, head: Head, include_usage: bool, n: int = 1) -> None:
+    def __init__(self, head: Head, wants: Wants, n: int = 1) -> None:
         self._head = head
-        self._include_usage = include_usage
+        self._wants = wants
         self._n = n
-        self._calls: dict[int, int] = {}  # how many each choice that has begun has made
+        self._calls: dict[int, CallDeltas] = {}  # of each choice that has begun
+        self._so_far: dict[int, Json] = {}  # timings
+        self._written: dict[int, int] = {}  # characters of content
         self._done: list[Done] = []
 
     def feed(self, event: Event) -> list[Json]:
         role: Json = {"role": "assistant", "content": None}
-        first = [] if event.choice in self._calls else [self._delta(event, role)]
-        self._calls.setdefault(event.choice, 0)
-        return first + (self._last(event) if isinstance(event, Done) else self._piece(event))
+        first = [] if event.choice in self._calls else [self._chunk(event.choice, role)]
+        calls = self._calls.setdefault(event.choice, CallDeltas())
+        if isinstance(event, Done):
+            return first + self._last(event)
+        if isinstance(event, Progress):
+            return first + self._progress(event)
+        if isinstance(event, CallPiece | ToolCall):
+            deltas = [{"tool_calls": [delta]} for delta in calls.feed(event)]
+            return first + [self._timed(event.choice, delta) for delta in deltas]
+        return first + self._piece(event)
 
-    def _piece(self, event: Text | Thought | ToolCall) -> list[Json]:
-        if isinstance(event, ToolCall):
-            call = tool_call(event, self._calls[event.choice])
-            self._calls[event.choice] += 1
-            return [self._delta(event, {"tool_calls": [call]})]
-        key = "content" if isinstance(event, Text) else "reasoning_content"
-        return [self._delta(event, {key: event.text})] if event.text else []
+    def _piece(self, event: Text | Thought) -> list[Json]:
+        if not event.text:
+            return []
+        if isinstance(event, Thought):
+            return [self._timed(event.choice, {"reasoning_content": event.text})]
+        before = self._written.get(event.choice, 0)
+        self._written[event.choice] = before + len(event.text)
+        delta = {"content": event.text, **cited_in(event, before)}
+        return [self._timed(event.choice, delta, logprobs(event.logprobs))]
+
+    def _progress(self, event: Progress) -> list[Json]:
+        if self._wants.timings:
+            self._so_far[event.choice] = {"timings": progress_timings(event)}
+        if not self._wants.progress or event.usage.completion_tokens:
+            return []
+        chunk = self._timed(event.choice, {})
+        return [{**chunk, "prompt_progress": prompt_progress(event)}]
 
     def _last(self, done: Done) -> list[Json]:
         self._done.append(done)
+        end = self._chunk(done.choice, {}, _malformed(done), done.reason)
         if len(self._done) < self._n:
-            return [self._delta(done, {})]
-        ending: Json = {"timings": timings(self._done)}
-        if not self._include_usage:
-            return [self._delta(done, {}, **ending)]
-        ending["usage"] = usage(self._done)
-        return [self._delta(done, {}), self._head.chunk([], **ending)]
+            return [end]
+        ending: Json = {"timings": timings(self._done), **self._wants.verbose}
+        if not self._wants.include_usage:
+            return [{**end, **ending}]
+        return [end, self._head.chunk([], usage=usage(self._done), **ending)]
 
-    def _delta(self, event: Event, delta: Json, **more: Any) -> Json:
-        reason = event.reason if isinstance(event, Done) else None
-        choice = {"index": event.choice, "delta": delta, "finish_reason": reason}
-        if isinstance(event, Done):
-            choice |= _malformed(event)
-        if isinstance(event, Text) and "content" in delta and delta["content"]:
-            choice |= _logprobs(event.logprobs)
-        return self._head.chunk([choice], **more)
+    def _timed(self, choice: int, delta: Json, more: Json | None = None) -> Json:
+        return {**self._chunk(choice, delta, more), **self._so_far.get(choice, {})}
+
+    def _chunk(
+        self, index: int, delta: Json, more: Json | None = None, reason: str | None = None
+    ) -> Json:
+        choice = {"index": index, "delta": delta, "finish_reason": reason}
+        return self._head.chunk([{**choice, **(more or {})}])
+
+
+async def events_of(
+    events: AsyncGenerator[Event, None], placed: Placed
+) -> AsyncGenerator[Event, None]:
+    """The events with their thoughts where they are wanted; closing it closes `events`."""
+    async with aclosing(events):
+        async for event in events:
+            for told in placed.feed(event):
+                yield told
 
 
 async def chunks(
@@ -94,7 +121,9 @@ async def chunks(
                 yield chunk
 
 
-async def completion(events: AsyncGenerator[Event, None], head: Head, n: int = 1) -> Json:
+async def completion(
+    events: AsyncGenerator[Event, None], head: Head, n: int = 1, wants: Wants | None = None
+) -> Json:
     """The fold of the events of `n` choices: one `chat.completion` object. It closes `events`."""
     choices = [_Choice(index) for index in range(n)]
     async with aclosing(events):
@@ -104,7 +133,8 @@ async def completion(events: AsyncGenerator[Event, None], head: Head, n: int = 1
     if len(dones) < n:
         raise EngineError("The generation ended without saying why; send the request again.")
     told = [choice.json(done) for choice, done in zip(choices, dones, strict=True)]
-    return head.completion(told, usage=usage(dones), timings=timings(dones))
+    more = wants.verbose if wants else {}
+    return head.completion(told, usage=usage(dones), timings=timings(dones), **more)
 
 
 class _Choice:
@@ -116,6 +146,7 @@ class _Choice:
         self._thought: list[str] = []
         self._calls: list[ToolCall] = []
         self._logprobs: list[TokenLogprob] = []
+        self._cited: list[Json] = []
         self.done: Done | None = None
 
     def add(self, event: Event) -> None:
@@ -125,14 +156,18 @@ class _Choice:
             self._calls.append(event)
         elif isinstance(event, Thought):
             self._thought.append(event.text)
-        else:
+        elif isinstance(event, Text):
+            if event.citations:
+                before = sum(map(len, self._text))
+                self._cited += cited_in(event, before)["annotations"]
             self._text.append(event.text)
             self._logprobs += event.logprobs
 
     def json(self, done: Done) -> Json:
         message = _message("".join(self._text), "".join(self._thought), self._calls)
+        message |= {"annotations": self._cited} if self._cited else {}
         choice = {"index": self._index, "message": message, "finish_reason": done.reason}
-        return {**choice, **_malformed(done), **_logprobs(self._logprobs)}
+        return {**choice, **_malformed(done), **logprobs(self._logprobs)}
 
 
 def _message(text: str, thought: str, calls: Sequence[ToolCall]) -> Json:
@@ -144,28 +179,6 @@ def _message(text: str, thought: str, calls: Sequence[ToolCall]) -> Json:
     return message
 
 
-def tool_call(call: ToolCall, index: int | None = None) -> Json:
-    """A call on the wire; `index` is its place among a stream's deltas."""
-    function = {"name": call.name, "arguments": call.arguments}
-    place = {} if index is None else {"index": index}
-    return {**place, "id": call.id, "type": "function", "function": function}
-
-
 def _malformed(done: Done) -> Json:
     """A call that could not be parsed is told beside the choice, with the text and the reason."""
     return {"malformed_tool_call": done.malformed} if done.malformed else {}
-
-
-def _logprobs(tokens: Sequence[TokenLogprob]) -> Json:
-    """OpenAI's shape, for those who asked."""
-    content = [{**_token(t), "top_logprobs": [_token(each) for each in t.top]} for t in tokens]
-    return {"logprobs": {"content": content, "refusal": None}} if content else {}
-
-
-def _token(token: TokenLogprob) -> Json:
-    """`token` is text, so half a character shows as U+FFFD there; `bytes` is exact."""
-    return {
-        "token": token.bytes.decode("utf-8", "replace"),
-        "logprob": max(token.logprob, LEAST),
-        "bytes": list(token.bytes),
-    }

@@ -18,15 +18,13 @@ from edge_agent.chat.messages import (
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.effort import thinking_of
 from edge_agent.server.completions.form import grammar_of, schema_of
+from edge_agent.server.completions.refused import refuse
 from edge_agent.server.completions.sampling import n_logprobs, sampling_of
 from edge_agent.server.completions.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
 from edge_agent.server.services import Defaults
 
-# Fields that would change the answer and that nothing here honours: named rather than dropped.
-UNSUPPORTED = {
-    "functions": "use tools instead",
-    "function_call": "use tool_choice instead",
-}
+# What stands between the parts of a message, as in llama-server.
+LINE, PARAGRAPH = "\n", "\n\n"
 PRIORITIES = {"interactive": 0, "background": 1}
 
 
@@ -35,8 +33,8 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
 
     A last message of role assistant is the beginning of the answer, as llama-server has it.
     """
-    _check_supported(body)
-    messages, prefill = _split_prefill([_message(m, i) for i, m in enumerate(body.messages)])
+    refuse(body.model_extra)
+    messages, prefill = _begun(body, [_message(m, i) for i, m in enumerate(body.messages)])
     thinking = thinking_of(body)
     tools = _tools(body.tools or [])
     return ChatRequest(
@@ -48,8 +46,8 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
         grammar=grammar_of(body),
         sampling=sampling_of(body, defaults.sampling),
         max_tokens=_max_tokens(body, defaults.max_tokens),
-        stop=_stop(body.stop),
-        thinking=thinking.thinking,
+        stop=stops_of(body.stop),
+        thinking=defaults.thinking if thinking.thinking is None else thinking.thinking,
         thinking_budget=thinking.budget,
         thinking_close=thinking.close,
         prefill=prefill,
@@ -58,15 +56,13 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
         n_logprobs=n_logprobs(body),
         speculate=body.speculative,
         pin=bool(body.pin_prompt),
+        opening=body.add_generation_prompt is not False or bool(body.continue_final_message),
+        ignore_eos=bool(body.ignore_eos),
+        live_calls=bool(body.stream),
+        progress=bool(body.stream and (body.timings_per_token or body.return_progress)),
         name=name,
         template_kwargs=thinking.template_kwargs,
     )
-
-
-def _check_supported(body: ChatBody) -> None:
-    for field, reason in UNSUPPORTED.items():
-        if getattr(body, field):
-            raise NotSupported(f"{field} is not supported: {reason}.", field)
 
 
 def _message(message: WireMessage, index: int) -> Message:
@@ -82,7 +78,7 @@ def _message(message: WireMessage, index: int) -> Message:
         raise RequestError(f"{where}.content: this {message.role} message has none.", where)
     return Message(
         role=role,
-        content=_text(message.content, where),
+        content=_text(message.content, where, PARAGRAPH if role == "assistant" else LINE),
         thought=message.reasoning_content or None,
         tool_calls=calls,
         tool_call_id=message.tool_call_id,
@@ -94,7 +90,7 @@ def _arguments(arguments: str | dict[str, Any]) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
-def _text(content: str | Sequence[Part] | None, where: str) -> str:
+def _text(content: str | Sequence[Part] | None, where: str, between: str) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     for number, part in enumerate(content):
@@ -103,7 +99,29 @@ def _text(content: str | Sequence[Part] | None, where: str) -> str:
             raise NotSupported(f"{here}: {part.type} is not supported: send text only.", here)
         if part.text is None:
             raise RequestError(f"{here}.text: this field is required.", f"{here}.text")
-    return "".join(part.text or "" for part in content)
+    return between.join(part.text or "" for part in content)
+
+
+def _begun(body: ChatBody, messages: list[Message]) -> tuple[tuple[Message, ...], str]:
+    """The messages, and the beginning of the answer, if the last of them is that.
+
+    `continue_final_message` and `add_generation_prompt` are vLLM's words for whether it is.
+    """
+    goes_on = body.continue_final_message
+    if goes_on and body.add_generation_prompt:
+        raise RequestError(
+            "continue_final_message and add_generation_prompt exclude each other: the last message "
+            "is continued, or a new one is begun.",
+            "continue_final_message",
+        )
+    if goes_on and (messages[-1].role != "assistant" or messages[-1].tool_calls):
+        raise RequestError(
+            "continue_final_message: the last message is not a text of the assistant's.",
+            "continue_final_message",
+        )
+    if goes_on is False or (goes_on is None and body.add_generation_prompt is False):
+        return tuple(messages), ""
+    return _split_prefill(messages)
 
 
 def _split_prefill(messages: list[Message]) -> tuple[tuple[Message, ...], str]:
@@ -172,7 +190,7 @@ def _max_tokens(body: ChatBody, default: int | None) -> int | None:
     return default
 
 
-def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
+def stops_of(stop: str | list[str] | None) -> tuple[str, ...]:
     """No stop and the empty string are the same."""
     if isinstance(stop, str):
         return (stop,) if stop else ()

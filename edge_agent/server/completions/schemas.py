@@ -1,6 +1,7 @@
 """The wire types: OpenAI's chat completions with llama-server's additions, and agent runs.
 
-Fields that are not named here are accepted and ignored in a chat, and refused in an agent run.
+Fields that are not named here are accepted in a chat unless they would change the answer
+(`refused`), and refused in an agent run.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from pydantic import (
     AliasChoices,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     Tag,
 )
+
+from edge_agent.server.wire import BOOL, LIST, NUMBER, OBJECT, TEXT, one_of
 
 MAX_STOPS = 16
 MAX_CHOICES = 128  # as OpenAI's; how many sequences there are is the engine's to say
@@ -34,18 +36,6 @@ def _is_unicode(value: dict[str, Any]) -> dict[str, Any]:
 JsonObject = Annotated[dict[str, Any], AfterValidator(_is_unicode)]
 
 
-def _shape(value: object) -> str | None:
-    """Which branch of a union a JSON value belongs to; the tags never reach a client."""
-    names = {str: "<text>", list: "<list>", dict: "<object>", bool: "<bool>"}
-    return names.get(type(value), "<object>" if isinstance(value, BaseModel) else None)
-
-
-def _one_of(what: str) -> Discriminator:
-    return Discriminator(
-        _shape, custom_error_type="wrong_shape", custom_error_message=f"Input should be {what}"
-    )
-
-
 class Wire(BaseModel):
     """Types are taken at their word: "1" is not a number and NaN is not one either."""
 
@@ -60,16 +50,16 @@ class Part(Wire):
 
 
 Content = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[Part], Tag("<list>")],
-    _one_of("a string or a list of parts"),
+    Annotated[str, Tag(TEXT)] | Annotated[list[Part], Tag(LIST)],
+    one_of("a string or a list of parts"),
 ]
 
 
 class CalledFunction(Wire):
     name: str
     arguments: Annotated[
-        Annotated[str, Tag("<text>")] | Annotated[JsonObject, Tag("<object>")],
-        _one_of("a string holding a JSON object"),
+        Annotated[str, Tag(TEXT)] | Annotated[JsonObject, Tag(OBJECT)],
+        one_of("a string holding a JSON object"),
     ] = "{}"
 
 
@@ -109,9 +99,8 @@ class ChosenTool(Wire):
 
 
 WireToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("<text>")]
-    | Annotated[ChosenTool, Tag("<object>")],
-    _one_of('"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'),
+    Annotated[Literal["none", "auto", "required"], Tag(TEXT)] | Annotated[ChosenTool, Tag(OBJECT)],
+    one_of('"none", "auto", "required" or {"type": "function", "function": {"name": ...}}'),
 ]
 
 
@@ -143,32 +132,34 @@ class StreamOptions(Wire):
 
 
 Stop = Annotated[
-    Annotated[str, Tag("<text>")]
-    | Annotated[
-        list[Annotated[str, Field(min_length=1)]], Tag("<list>"), Field(max_length=MAX_STOPS)
-    ],
-    _one_of("a string or a list of strings"),
+    Annotated[str, Tag(TEXT)]
+    | Annotated[list[Annotated[str, Field(min_length=1)]], Tag(LIST), Field(max_length=MAX_STOPS)],
+    one_of("a string or a list of strings"),
+]
+
+
+Bias = Annotated[
+    Annotated[float, Tag(NUMBER)] | Annotated[bool, Tag(BOOL)], one_of("a number, or false")
+]
+WireBias = Annotated[
+    Annotated[dict[str, Bias], Tag(OBJECT)]
+    | Annotated[list[list[int | float | str | bool]], Tag(LIST)],
+    one_of("an object of token ids and biases, or a list of pairs"),
 ]
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
-class ChatBody(Wire):
-    """POST /v1/chat/completions.
+class Sampled(Wire):
+    """What every route that generates takes; llama-server's names beside OpenAI's.
 
-    Beyond OpenAI's fields and llama-server's: `speculative` switches the drafting of tokens for
-    this request, `pin_prompt` keeps the system message and the tools in the cache, `priority` lets
-    interactive requests go first.
+    Fields that are not named are looked at too: one that would change what is generated is refused.
     """
 
-    messages: list[WireMessage] = Field(min_length=1)
-    model: str | None = None
+    model_config = ConfigDict(extra="allow")
 
-    tools: list[WireTool] | None = None
-    tool_choice: WireToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
+    model: str | None = None
 
     temperature: float | None = Field(None, ge=0)
     top_p: float | None = Field(None, ge=0, le=1)
@@ -180,29 +171,53 @@ class ChatBody(Wire):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repeat_penalty: float | None = Field(None, gt=0)
-    repeat_last_n: int | None = Field(None, ge=0, le=2**31 - 1)
+    repeat_last_n: int | None = Field(None, ge=-1, le=2**31 - 1)
     dry_multiplier: float | None = Field(None, ge=0)
     dry_base: float | None = Field(None, ge=1)
     dry_allowed_length: int | None = Field(None, ge=0, le=2**31 - 1)
     dry_penalty_last_n: int | None = Field(None, ge=-1, le=2**31 - 1)
     dry_sequence_breakers: list[str] | None = Field(None, max_length=MAX_BREAKERS)
     seed: int | None = Field(None, ge=-(2**63), lt=2**64)
-    logit_bias: dict[str, float] | None = None
+    logit_bias: WireBias | None = None
+    ignore_eos: bool | None = None
 
     stop: Stop | None = None
     max_tokens: int | None = None
-    max_completion_tokens: int | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    grammar: str | None = None
+    json_schema: JsonObject | None = None
+
+    timings_per_token: bool | None = None
+    return_progress: bool | None = None
+    verbose: bool | None = None
+
+    speculative: bool | None = None
+    priority: Literal["interactive", "background"] | None = None
+
+
+class ChatBody(Sampled):
+    """POST /v1/chat/completions.
+
+    Beyond OpenAI's fields and llama-server's: `speculative` switches the drafting of tokens for
+    this request, `pin_prompt` keeps the system message and the tools in the cache, `priority` lets
+    interactive requests go first.
+    """
+
+    messages: list[WireMessage] = Field(min_length=1)
+
+    tools: list[WireTool] | None = None
+    tool_choice: WireToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+
+    max_completion_tokens: int | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
-    functions: Any = None
-    function_call: Any = None
-    grammar: str | None = None
 
     reasoning_effort: Effort | None = None
+    reasoning_format: Literal["auto", "none", "deepseek", "deepseek-legacy"] | None = None
     thinking_budget_tokens: int | None = Field(
         None,
         ge=-1,
@@ -213,10 +228,10 @@ class ChatBody(Wire):
         None, validation_alias=AliasChoices("thinking_budget_message", "reasoning_budget_message")
     )
     chat_template_kwargs: JsonObject | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
-    speculative: bool | None = None
     pin_prompt: bool | None = None
-    priority: Literal["interactive", "background"] | None = None
 
 
 class WireLimits(Wire):

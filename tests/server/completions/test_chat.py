@@ -118,6 +118,7 @@ def test_deltas_are_the_ones_clients_of_llama_server_expect(serving: Serving) ->
         "reasoning_content",
         "reasoning_content",
         "tool_calls",
+        "tool_calls",
         "content",
     ]
     assert all("role" not in delta and "" not in delta.values() for delta in middle)
@@ -160,8 +161,10 @@ def test_streamed_tool_calls_are_numbered(serving: Serving) -> None:
         model="auto", messages=USER, tools=[WEATHER], stream=True
     )
     calls = [c for chunk in stream for c in chunk.choices[0].delta.tool_calls or []]
-    assert [(call.index, call.id) for call in calls] == [(0, "call_1"), (1, "call_2")]
-    assert calls[0].function and calls[0].function.arguments == '{"town": "Oslo"}'
+    named = [(call.index, call.id) for call in calls if call.id]
+    assert named == [(0, "call_1"), (1, "call_2")]
+    said = ["".join(c.function.arguments for c in calls if c.index == i) for i in (0, 1)]  # type: ignore[union-attr, misc]
+    assert said == ['{"town": "Oslo"}', "{}"]
 
 
 def test_a_malformed_call_is_told_beside_the_choice(serving: Serving) -> None:
@@ -288,16 +291,14 @@ def test_a_quiet_stream_is_kept_open_by_comments(serving: Serving) -> None:
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "ab"
 
 
-def test_only_the_served_model_and_its_aliases_answer(serving: Serving) -> None:
+def test_the_model_that_is_loaded_answers_whatever_is_named(serving: Serving) -> None:
     models = [
         ServedModel(name="fake-1b", aliases=("tiny",), size=10, n_ctx=4096),
         ServedModel(name="other", aliases=("big",), size=None, n_ctx=None),
     ]
     client = client_of(serving(services_of(FakeChat(), models=models)))
-    for name in ("fake-1b", "tiny", "auto", "default", ""):
+    for name in ("fake-1b", "tiny", "auto", "default", "", "gpt-4.1"):
         assert client.chat.completions.create(model=name, messages=USER).model == "fake-1b"
-    with pytest.raises(openai.NotFoundError, match="fake-1b or tiny"):
-        client.chat.completions.create(model="big", messages=USER)
 
 
 @pytest.mark.parametrize("state", ["loading", "failed"])

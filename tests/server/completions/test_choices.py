@@ -100,7 +100,7 @@ def test_streamed_choices_say_which_they_are(serving: Serving) -> None:
     for choice in (chunk.choices[0] for chunk in chunks if chunk.choices):
         text[choice.index] += choice.delta.content or ""
         roles += [choice.index] if choice.delta.role else []
-        calls += [(choice.index, call.index) for call in choice.delta.tool_calls or []]
+        calls += [(choice.index, call.index) for call in choice.delta.tool_calls or [] if call.id]
         if choice.finish_reason:
             reasons[choice.index] = choice.finish_reason
     assert text == ["One.", "Two, longer.", ""]

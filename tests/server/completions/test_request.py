@@ -36,7 +36,7 @@ def request_of(*messages: dict[str, Any], **fields: Any) -> Any:
                 "role": "user",
                 "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
             },
-            Message("user", "ab"),
+            Message("user", "a\nb"),
         ),
         (
             {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "42"},
@@ -351,7 +351,7 @@ MESSAGE_SHAPE = "Input should be a string or a list of parts."
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
             "response_format.json_schema.schema: this field is required",
         ),
-        ({"logit_bias": {"5": "much"}}, "logit_bias.5: Input should be a valid number"),
+        ({"logit_bias": {"5": "much"}}, "logit_bias.5: Input should be a number, or false"),
     ],
 )
 def test_a_wrong_type_is_one_sentence_naming_the_field(

@@ -17,7 +17,25 @@ router = APIRouter(tags=["server"])
 
 ROUTES = {
     "POST /v1/chat/completions": "OpenAI's chat completions, also streamed",
+    "POST /v1/chat/completions/input_tokens": "the length of a chat's prompt",
     "POST /v1/chat/completions/{id}/stop_thinking": "end the thought of a running completion",
+    "POST /v1/completions": "OpenAI's completions of plain text, also streamed",
+    "POST /completion": "llama-server's completions of plain text",
+    "POST /infill": "code between two pieces of code",
+    "POST /v1/responses": "OpenAI's responses, also streamed, stored, or in the background",
+    "POST /v1/responses/input_tokens": "the length of a response's prompt",
+    "GET /v1/responses/{id}": "a response, as far as it has come",
+    "GET /v1/responses/{id}/input_items": "what a response was given",
+    "POST /v1/responses/{id}/cancel": "end a response of the background",
+    "POST /v1/responses/{id}/stop_thinking": "end the thought of a response under way",
+    "DELETE /v1/responses/{id}": "forget a response",
+    "POST /v1/messages": "Anthropic's messages, also streamed",
+    "POST /v1/messages/count_tokens": "the length of a message's prompt",
+    "POST /v1/embeddings": "vectors of texts",
+    "POST /v1/rerank": "documents by likeness to a query",
+    "POST /tokenize": "the tokens of a text",
+    "POST /detokenize": "the text of tokens",
+    "POST /apply-template": "the prompt of a chat",
     "POST /agent/run": "run a task and get a cited answer, also streamed or in the background",
     "GET /agent/runs": "all runs, newest first",
     "GET /agent/runs/{id}": "a run, as far as it has come",
@@ -25,7 +43,10 @@ ROUTES = {
     "POST /agent/runs/{id}/cancel": "end a run",
     "POST /agent/runs/{id}/resume": "go on with a run that was cut off, cancelled or failed",
     "POST /agent/runs/{id}/follow-up": "ask on, with what a run has found",
-    "GET /v1/models": "the models here",
+    "GET /v1/models": "the models here, and what they can do",
+    "GET /props": "how the server was started",
+    "GET /slots": "what runs at the engine, with --slots",
+    "GET /metrics": "what was computed, for Prometheus, with --metrics",
     "GET /health": "whether the engine is ready",
     "GET /docs": "every field of every route",
 }
@@ -38,16 +59,23 @@ async def root(services: ServicesDep) -> dict[str, Any]:
 
 
 @router.get("/v1/models", summary="The models here")
-@router.get("/models", include_in_schema=False)
 async def list_models(services: ServicesDep) -> dict[str, Any]:
+    """What a client may name as `model`, the agent over the one that is loaded included."""
+    listed = [*_models(services), services.agent_model()]
+    return {"object": "list", "data": [_entry(model) for model in listed]}
+
+
+@router.get("/models", include_in_schema=False)
+async def loaded_models(services: ServicesDep) -> dict[str, Any]:
+    """llama-server's route: what is loaded, and nothing over it."""
     return {"object": "list", "data": [_entry(model) for model in _models(services)]}
 
 
 @router.get("/v1/models/{name:path}", summary="One model")
 async def one_model(name: str, services: ServicesDep) -> dict[str, Any]:
-    models = _models(services)
+    models = [*_models(services), services.agent_model()]
     for model in models:
-        if name in (model["name"], *model["aliases"]):
+        if name in (model["name"], *model["aliases"], *model.get("also", ())):
             return _entry(model)
     known = ", ".join(model["name"] for model in models)
     raise NotFound(f"There is no model {name!r} here: there is {known}.")
@@ -89,5 +117,8 @@ def _entry(model: ServedModel) -> dict[str, Any]:
         "created": 0,
         "owned_by": "edge-agent",
         "aliases": list(model["aliases"]),
-        "meta": {"n_ctx": model["n_ctx"], "size": model["size"]},
+        "tags": list(model.get("tags", ())),
+        "capabilities": list(model.get("capabilities", ())),
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "meta": {"n_ctx": model["n_ctx"], "size": model["size"], **model.get("meta", {})},
     }

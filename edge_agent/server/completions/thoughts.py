@@ -1,0 +1,41 @@
+"""Thoughts in the text itself, between their markers: llama-server's reasoning_format none."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from edge_agent.chat.formats import THINK_CLOSE, THINK_OPEN
+from edge_agent.chat.messages import Event, Progress, Text, Thought
+from edge_agent.server.services import ReasoningFormat
+
+Place: TypeAlias = Literal["apart", "inside", "both"]
+
+
+def place_of(wanted: ReasoningFormat) -> Place:
+    """Where the thoughts go."""
+    return {"none": "inside", "deepseek-legacy": "both"}.get(wanted, "apart")  # type: ignore[return-value]
+
+
+class Placed:
+    """Events in, events out, with each thought where it is wanted."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._open: set[int] = set()  # choices inside a thought
+
+    def feed(self, event: Event) -> list[Event]:
+        """What is told in place of `event`."""
+        if self._place == "apart" or isinstance(event, Progress):
+            return [event]
+        if isinstance(event, Thought):
+            return self._inside(event)
+        if event.choice not in self._open:
+            return [event]
+        self._open.discard(event.choice)
+        return [Text(f"\n{THINK_CLOSE}\n\n", event.choice), event]
+
+    def _inside(self, thought: Thought) -> list[Event]:
+        opening = "" if thought.choice in self._open else f"{THINK_OPEN}\n"
+        self._open.add(thought.choice)
+        text: list[Event] = [Text(opening + thought.text, thought.choice)]
+        return [*text, thought] if self._place == "both" else text

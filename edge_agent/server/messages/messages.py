@@ -1,0 +1,81 @@
+"""POST /v1/messages and /v1/messages/count_tokens: Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from edge_agent.chat.messages import Chat, ChatRequest, Prompt
+from edge_agent.errors import ContextOverflow
+from edge_agent.server.completions.chat import check_health
+from edge_agent.server.messages.replies import PING, EventMachine, Head, message, replies
+from edge_agent.server.messages.request import to_request
+from edge_agent.server.messages.schemas import MessagesBody
+from edge_agent.server.messages.shape import reshaped
+from edge_agent.server.output import Json
+from edge_agent.server.state import ServicesDep
+from edge_agent.server.streaming import Frames, answer, event_stream, frame
+
+router = APIRouter(tags=["messages"])
+
+
+@router.post("/v1/messages", summary="A message, as Anthropic's API has it")
+async def messages(body: MessagesBody, request: Request, services: ServicesDep) -> Response:
+    """One message, or Anthropic's server-sent events with `"stream": true`.
+
+    Whatever else `model` names, the model that is loaded answers, and says its own name; `agent` is
+    the agent over it.
+    """
+    check_health(services)
+    chat = services.chat_named(body.model)
+    head = Head(chat.name)
+    asked = to_request(body, services.defaults, head.id)
+    prompt = await asyncio.to_thread(chat.prepare, asked)
+    machine = EventMachine(replace(head, n_prompt=prompt.n_tokens), _shows_thoughts(body))
+    if body.stream:
+        frames = _frames(chat, prompt, machine)
+        return await event_stream(request, frames, services.heartbeat_s, _error_frame, _event(PING))
+    return await answer(request, _whole(chat, prompt, machine))
+
+
+@router.post("/v1/messages/count_tokens", summary="Count the tokens of a message's prompt")
+async def count_tokens(body: MessagesBody, services: ServicesDep) -> dict[str, Any]:
+    """How long the prompt of this body is, whether or not it fits the window."""
+    check_health(services)
+    asked = to_request(body, services.defaults)
+    return {"input_tokens": await asyncio.to_thread(_count, services.chat_named(body.model), asked)}
+
+
+def _count(chat: Chat, asked: ChatRequest) -> int:
+    try:
+        return chat.prepare(asked).n_tokens
+    except ContextOverflow as error:
+        return error.n_prompt_tokens
+
+
+def _shows_thoughts(body: MessagesBody) -> bool:
+    return body.thinking is None or body.thinking.display != "omitted"
+
+
+async def _whole(chat: Chat, prompt: Prompt, machine: EventMachine) -> Response:
+    return Json(await message(chat.stream(prompt), machine))
+
+
+async def _frames(chat: Chat, prompt: Prompt, machine: EventMachine) -> Frames:
+    stream = replies(chat.stream(prompt), machine)
+    async with aclosing(stream):
+        async for event in stream:
+            yield _event(event)
+
+
+def _event(event: dict[str, Any]) -> bytes:
+    return frame(event, event["type"])
+
+
+def _error_frame(body: dict[str, Any]) -> bytes:
+    return frame(reshaped(body), "error")

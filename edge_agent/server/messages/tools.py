@@ -1,0 +1,58 @@
+"""From Anthropic's tools to those of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_agent.chat.messages import NamedTool, ToolChoice, ToolSpec
+from edge_agent.errors import NotSupported, RequestError
+from edge_agent.server.messages.schemas import Choice, Tool
+
+
+def tools_of(tools: Sequence[Tool]) -> tuple[ToolSpec, ...]:
+    """Raises RequestError, and NotSupported for the tools that Anthropic's own server runs."""
+    specs: dict[str, ToolSpec] = {}
+    for index, tool in enumerate(tools):
+        if tool.name in specs:
+            raise RequestError(f"tools[{index}]: there are two tools named {tool.name}.", "tools")
+        specs[tool.name] = _tool(tool, f"tools[{index}]")
+    return tuple(specs.values())
+
+
+def _tool(tool: Tool, where: str) -> ToolSpec:
+    if tool.type not in (None, "custom"):
+        raise NotSupported(
+            f"{where}.type: {tool.type} is not supported: give a tool of your own, "
+            "with an input_schema.",
+            where,
+        )
+    field = f"{where}.input_schema"
+    if tool.input_schema is None:
+        raise RequestError(f"{field}: this field is required.", field)
+    if tool.input_schema.get("type", "object") != "object":
+        raise RequestError(f'{field}: the input of a tool is of "type": "object".', field)
+    return ToolSpec(tool.name, tool.description or "", tool.input_schema)
+
+
+def tool_choice_of(choice: Choice | None, tools: Sequence[ToolSpec]) -> ToolChoice:
+    """ "any" is a call of some tool, "tool" of the named one. Raises RequestError."""
+    if choice is None or choice.type == "auto":
+        return "auto"
+    if choice.type == "none":
+        return "none"
+    if choice.type == "tool":
+        return _named(choice, tools)
+    if not tools:
+        raise RequestError("tool_choice: any needs tools to choose from.", "tool_choice")
+    return "required"
+
+
+def _named(choice: Choice, tools: Sequence[ToolSpec]) -> NamedTool:
+    if choice.name is None:
+        raise RequestError("tool_choice.name: this field is required.", "tool_choice.name")
+    if all(tool.name != choice.name for tool in tools):
+        known = ", ".join(tool.name for tool in tools) or "none"
+        raise RequestError(
+            f"tool_choice: {choice.name} is not among the tools given ({known}).", "tool_choice"
+        )
+    return NamedTool(choice.name)

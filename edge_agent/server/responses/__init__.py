@@ -1,0 +1,1 @@
+"""Responses: OpenAI's stateful API, over what is kept of each response."""
