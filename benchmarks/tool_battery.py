@@ -80,7 +80,8 @@ class Row:
     """What came of the requests of one kind to one server.
 
     called: requests that got a call. calls: all calls; valid: those that parse and that the schema
-    of their tool allows. faults: what was wrong, and how often.
+    of their tool allows. cut: answers that the limit of tokens ended, where a call that was not
+    whole is none. faults: what was wrong, and how often.
     """
 
     server: str
@@ -90,6 +91,7 @@ class Row:
     called: int
     calls: int
     valid: int
+    cut: int
     faults: dict[str, int]
 
 
@@ -134,6 +136,7 @@ def _row(server: str, model: str, choice: str, each: Sequence[tuple[Request, Ans
         called=sum(bool(answer.calls) for _, answer in each),
         calls=len(calls),
         valid=sum(not wrong for wrong in calls),
+        cut=sum(answer.is_cut for _, answer in each),
         faults=dict(faults),
     )
 
@@ -153,12 +156,12 @@ def _faults(request: Request, answer: Answer) -> Iterator[str]:
 def table(rows: Sequence[Row]) -> str:
     """Markdown."""
     lines = [
-        "| server | model | tool_choice | requests | with a call | calls | valid | faults |",
-        "|---|---|---|---|---|---|---|---|",
+        "| server | model | tool_choice | requests | with a call | calls | valid | cut | faults |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         faults = ", ".join(f"{n} {fault}" for fault, n in sorted(row.faults.items())) or "none"
-        counts = f"{row.requests} | {row.called} | {row.calls} | {row.valid}"
+        counts = f"{row.requests} | {row.called} | {row.calls} | {row.valid} | {row.cut}"
         lines.append(f"| {row.server} | {row.model} | {row.choice} | {counts} | {faults} |")
     return "\n".join(lines)
 

@@ -26,12 +26,20 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back. error: why there is none. is_cut: the limit of tokens ended it."""
+    """What came back. error: why there is none. is_cut: the limit of tokens ended it, and a last
+    call that was not whole by then is none.
+    """
 
     calls: list[Call] = field(default_factory=list)
     text: str = ""
     error: str = ""
     is_cut: bool = False
+
+    def settled(self) -> Answer:
+        """Itself, without a call that was cut off."""
+        if self.is_cut and self.calls and not _is_json(self.calls[-1].arguments):
+            self.calls.pop()
+        return self
 
 
 async def ask(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> Answer:
@@ -42,8 +50,8 @@ async def ask(client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> A
                 said = (await response.aread()).decode(errors="replace")
                 return Answer(error=f"status {response.status_code}: {said[:SHOWN]}")
             if not body.get("stream"):
-                return whole(json.loads(await response.aread()))
-            return folded([json.loads(data) async for data in _events(response)])
+                return whole(json.loads(await response.aread())).settled()
+            return folded([json.loads(data) async for data in _events(response)]).settled()
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
         return Answer(error=f"broken answer: {error!r}"[:SHOWN])
 
@@ -87,6 +95,14 @@ def _add(call: Call, part: Json) -> None:
     call.id += part.get("id") or ""
     call.name += function.get("name") or ""
     call.arguments += function.get("arguments") or ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def faults_of(call: Call, tools: Sequence[Json]) -> list[str]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_agent.chat import lenient
+from edge_agent.chat.fitting import misfit
 from edge_agent.chat.formats import is_plain
 from edge_agent.chat.messages import ToolSpec
 
@@ -96,6 +97,13 @@ def read_calls(body: str, tools: Mapping[str, ToolSpec], complete: bool = False)
     if code:
         calls[-1] = Call(calls[-1].name, {**calls[-1].arguments, "code": code[1]})
     return calls
+
+
+def check_calls(calls: Sequence[Call], tools: Mapping[str, ToolSpec]) -> None:
+    """Raises NotACall for arguments that the schema of their tool does not allow."""
+    for call in calls:
+        if wrong := misfit(call.arguments, tools[call.name].parameters):
+            raise NotACall(f"The call of {call.name} does not fit its schema: {wrong}", meant=True)
 
 
 def _read_json(value: Any, tools: Mapping[str, ToolSpec]) -> Call:

@@ -81,6 +81,7 @@ class ChatRequest:
     pin: keep the system message and the tools in the engine's cache, on disk too.
     opening: False ends the prompt behind the last message, with no assistant's turn begun.
     ignore_eos: go on past the model's own end, until a limit or a stop.
+    strict_calls: what the schema of its tool does not allow is no call but text.
     live_calls: tell of tool calls while they are written (`CallPiece`). progress: tell how far the
     generation has come (`Progress`).
     name: by which `Chat.stop_thinking` finds the running generation.
@@ -107,6 +108,7 @@ class ChatRequest:
     pin: bool = False
     opening: bool = True
     ignore_eos: bool = False
+    strict_calls: bool = False
     live_calls: bool = False
     progress: bool = False
     name: str = ""
@@ -228,7 +230,7 @@ class Prompt:
     text is a Thought. tool_names: the calls the parser may recognise, which are of `tools`.
     request: what is sent to a model on another server, in place of ids; its messages are the whole
     conversation. estimate: of its tokens, rather too many than too few.
-    live_calls: see `ChatRequest`. plain: what is generated is text and nothing else.
+    strict_calls, live_calls: see `ChatRequest`. plain: what is generated is text and nothing else.
     """
 
     ids: tuple[int, ...]
@@ -239,6 +241,7 @@ class Prompt:
     tools: tuple[ToolSpec, ...] = ()
     request: ChatRequest | None = None
     estimate: int = 0
+    strict_calls: bool = False
     live_calls: bool = False
     plain: bool = False
 

@@ -147,6 +147,7 @@ class ChatModel:
             frozenset(tool.name for tool in tools),
             request.stop,
             tools,
+            strict_calls=request.strict_calls,
             live_calls=request.live_calls,
         )
 

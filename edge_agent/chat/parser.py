@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from edge_agent.chat.calls import Call, NotACall, read_calls
+from edge_agent.chat.calls import Call, NotACall, check_calls, read_calls
 from edge_agent.chat.candidate import FENCE, FUNCTION_OPEN, Kind, opener_of, span_of
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN
 from edge_agent.chat.live import LiveCall
@@ -58,7 +58,7 @@ class StreamParser:
     Calls are recognised only of `tools`. Stop strings end the answer's text; they do not apply
     inside thoughts and calls. Blanks around thoughts and calls are dropped. `tokens` says what a
     Text is made of, by where it starts and ends in all that was fed (in characters). live: calls
-    are told while they are written, too.
+    are told while they are written, too. strict: see `ChatRequest.strict_calls`.
     """
 
     def __init__(
@@ -69,9 +69,11 @@ class StreamParser:
         stop: Sequence[str] = (),
         tokens: Span = no_tokens,
         live: bool = False,
+        strict: bool = False,
     ) -> None:
         self._tokens = tokens
         self._is_live = live
+        self._is_strict = strict
         self._live: LiveCall | None = None  # the call that is being written
         self._tools = tools
         self._make_id = make_id
@@ -213,6 +215,8 @@ class StreamParser:
             return self._no_call(kind)
         try:
             calls = read_calls(span.body, self._tools, complete=cut and not span.closed)
+            if self._is_strict:
+                check_calls(calls, self._tools)
         except NotACall as error:
             if error.meant or kind == "call":
                 raw = self._held[: span.end][:_MALFORMED_SHOWN]

@@ -147,5 +147,11 @@ def _parser(prompt: Prompt, make_id: Callable[[], str], tape: Tape) -> StreamPar
     tools = {name: ToolSpec(name, "", {}) for name in prompt.tool_names}
     tools |= {tool.name: tool for tool in prompt.tools}
     return StreamParser(
-        tools, make_id, prompt.opens_thought, prompt.stop, tape.take, prompt.live_calls
+        tools,
+        make_id,
+        prompt.opens_thought,
+        prompt.stop,
+        tape.take,
+        live=prompt.live_calls,
+        strict=prompt.strict_calls,
     )

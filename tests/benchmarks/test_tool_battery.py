@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from benchmarks.tool_battery import CHOICES, Row, battery, is_good, requests, table
-from benchmarks.tool_calls import Call, ask, faults_of, folded
+from benchmarks.tool_calls import Answer, Call, ask, faults_of, folded
 from benchmarks.tool_schemas import CASES, Case
 from edge_agent.bench.http import http_client
 from edge_agent.chat.messages import ChatRequest, Done, Event, NamedTool, Prompt, Text, ToolCall
@@ -122,6 +122,13 @@ def test_the_pieces_of_streamed_calls_are_put_together_by_their_index() -> None:
     assert answer.is_cut
 
 
+def test_a_call_that_the_limit_of_tokens_cut_off_is_none() -> None:
+    whole, part = Call("f", "{}", "a"), Call("f", '{"x": "y', "b")
+    assert Answer([whole, part], is_cut=True).settled().calls == [whole]
+    assert Answer([whole], is_cut=True).settled().calls == [whole]
+    assert Answer([whole, part]).settled().calls == [whole, part]
+
+
 async def test_a_server_that_is_not_there_is_an_answer_with_an_error() -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await ask(client, "http://127.0.0.1:9/v1/chat/completions", {})
@@ -129,7 +136,7 @@ async def test_a_server_that_is_not_there_is_an_answer_with_an_error() -> None:
 
 
 def test_the_table_has_a_line_for_each_row() -> None:
-    row = Row("ours", "m", "auto", 4, 2, 3, 2, {"not JSON": 1})
+    row = Row("ours", "m", "auto", 4, 2, 3, 2, 0, {"not JSON": 1})
     lines = table([row]).splitlines()
     assert len(lines) == 3
-    assert lines[2] == "| ours | m | auto | 4 | 2 | 3 | 2 | 1 not JSON |"
+    assert lines[2] == "| ours | m | auto | 4 | 2 | 3 | 2 | 0 | 1 not JSON |"

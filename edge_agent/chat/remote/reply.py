@@ -154,6 +154,7 @@ class _Choice:
             reading.make_id,
             stop=reading.request.stop,
             tokens=self._tape.take,
+            strict=reading.request.strict_calls,
         )
         self._parts: dict[int, _Parts] = {}
         self._malformed: list[str] = []

@@ -58,6 +58,7 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
         pin=bool(body.pin_prompt),
         opening=body.add_generation_prompt is not False or bool(body.continue_final_message),
         ignore_eos=bool(body.ignore_eos),
+        strict_calls=True,
         live_calls=bool(body.stream),
         progress=bool(body.stream and (body.timings_per_token or body.return_progress)),
         name=name,

@@ -16,6 +16,7 @@ from edge_agent.server.state import ServicesDep
 
 router = APIRouter(tags=["server"])
 
+STARTED = b"Process-Start-Time-Unix"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # name in Counts: our name and what it means, of what llama-server does not count
 OURS = {
@@ -70,11 +71,10 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
     scrapes: Scrapes = request.app.state.scrapes
     counts = await services.device.counts()
     told = (*llama_metrics(counts, scrapes.since(counts)), *own_metrics(counts, services.health()))
-    return PlainTextResponse(
-        "".join(metric.lines for metric in told),
-        media_type=CONTENT_TYPE,
-        headers={"Process-Start-Time-Unix": str(scrapes.started_at)},
-    )
+    answer = PlainTextResponse("".join(metric.lines for metric in told), media_type=CONTENT_TYPE)
+    # as it is: Starlette would write the name in small letters, and not everyone reads both
+    answer.raw_headers.append((STARTED, str(scrapes.started_at).encode()))
+    return answer
 
 
 def llama_metrics(total: Counts, recent: Counts) -> Iterator[Metric]:

@@ -23,9 +23,16 @@ from edge_agent.server.document.page import (
 QUESTION: Json = {"role": "user", "content": "What is the capital of Norway?"}
 CHAT: Json = {"messages": [QUESTION], "max_tokens": 64}
 MESSAGE: Json = {"model": "auto", **CHAT}
-THINKING: Json = {**CHAT, "stream": True, "reasoning_effort": "high", "max_tokens": 512}
+STORY = "Write a long story about a lighthouse."  # under way when it is told to stop thinking
+LONG: Json = {"messages": [{"role": "user", "content": STORY}], "max_tokens": 1024}
+THINKING: Json = {**LONG, "stream": True, "reasoning_effort": "high"}
 INPUT: Json = {"input": "What is the capital of Norway?", "max_output_tokens": 64}
-THOUGHT: Json = {**INPUT, "stream": True, "reasoning": {"effort": "high"}}
+THOUGHT: Json = {
+    "input": STORY,
+    "max_output_tokens": 1024,
+    "stream": True,
+    "reasoning": {"effort": "high"},
+}
 TASK: Json = {"task": "Who keeps the light on the isle?", "limits": {"steps": 4, "seconds": 120}}
 BACKGROUND: Json = {"background": True}
 PROMPT: Json = {"prompt": "The capital of Norway is", "max_tokens": 16}
@@ -155,7 +162,7 @@ DEVICE: Mapping[str, Page] = {
     "GET /health": get("/health", 503),
     "GET /props": get("/props"),
     "POST /props": post("/props", None, 501, answers=NEVER),
-    "GET /slots": get("/slots", 400, 501, shapes=("array",)),
+    "GET /slots": get("/slots", 400, 501, 503, shapes=("array",)),
     "POST /slots/{id}": post("/slots/0?action=save", None, 400, 501, answers=NEVER),
     "GET /metrics": get("/metrics", 501, kinds=(TEXT,)),
 }

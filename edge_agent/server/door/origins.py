@@ -85,7 +85,7 @@ def _host_of(url: str) -> str:
 
 
 def _wanted_headers(asked: str) -> dict[str, str]:
-    """ "*" covers neither Authorization nor, with credentials, anything: what a browser asks for
+    """A star covers neither Authorization nor, with credentials, anything: what a browser asks for
     (always in small letters) is named beside it."""
     names = [name.strip() for name in asked.split(",")]
     named = [name for name in names if HEADER_NAME.fullmatch(name)]

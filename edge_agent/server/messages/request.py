@@ -44,6 +44,7 @@ def to_request(body: MessagesBody, defaults: Defaults, name: str = "") -> ChatRe
         thinking_budget=thinking.budget,
         prefill=prefill,
         pin=_pinned(body),
+        strict_calls=True,
         live_calls=bool(body.stream),
         progress=bool(body.stream),
         name=name,

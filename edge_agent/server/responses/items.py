@@ -129,6 +129,8 @@ def messages_of(items: Iterable[Json], instructions: str | None = None) -> tuple
     turn: Message | None = None  # of the model, as far as it has come
     for item in items:
         more = _spoken(item)
+        if more.thought == "":  # it was told in secret, or as nothing
+            continue
         if more.role != "assistant":
             messages += [turn] if turn else []
             turn = None

@@ -110,9 +110,10 @@ class Machine:
         kind = Speech if isinstance(event, Text) else Musing
         if isinstance(self._open, kind):
             return self._piece(event)
-        held = [each for each in self._held if type(each) is type(event)]
-        self._held = [*held, event]
-        if not "".join(each.text for each in self._held).strip():
+        if self._held and type(self._held[0]) is not type(event):
+            self._held = []
+        self._held.append(event)
+        if event.text.isspace():
             return []
         pieces, self._held = self._held, []
         events = self._begun(kind)

@@ -85,8 +85,8 @@ class Speech(Item):
         return {**common, "content": [self._part()["part"]]}
 
     def _part(self) -> Json:
-        part: Json = {"type": "output_text", "text": self._text, "annotations": self._annotations}
-        part = {**part, "annotations": list(self._annotations)}
+        annotations = list(self._annotations)
+        part: Json = {"type": "output_text", "text": self._text, "annotations": annotations}
         if self._logprobs is not None:
             part["logprobs"] = list(self._logprobs)
         return {"content_index": 0, "part": part}

@@ -113,7 +113,7 @@ async def test_a_forced_call_comes_with_an_input(
         "max_tokens": 64,
         "messages": say("What is the weather in Oslo?"),
         "tools": [WEATHER],
-        "tool_choice": choice,
+        "tool_choice": {**choice, "disable_parallel_tool_use": True},
     }
     whole = await client.messages.create(**asked)
     async with client.messages.stream(**asked) as stream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import openai
 import pytest
@@ -93,6 +95,14 @@ def test_the_items_of_a_turn_are_one_message(client: Client) -> None:
         Message("assistant", "Let me see.", thought="I look.", tool_calls=(CALL,)),
         Message("tool", "Rain", tool_call_id="call_1"),
     )
+
+
+def test_thoughts_that_cannot_be_read_are_passed_over(client: Client) -> None:
+    chat = FakeChat()
+    secret: Any = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
+    hello: Any = {"role": "user", "content": "Hi"}
+    client(chat).responses.create(model="auto", input=[hello, secret, hello])
+    assert chat.requests[-1].messages == (Message("user", "Hi"), Message("user", "Hi"))
 
 
 def test_thoughts_text_and_calls_are_items_in_their_order(client: Client) -> None:
