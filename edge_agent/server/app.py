@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from edge_agent import __version__
 from edge_agent.server import errors
-from edge_agent.server.completions import chat, native, text
+from edge_agent.server.completions import chat
 from edge_agent.server.device import metrics, models, props, slots
 from edge_agent.server.device.waking import Waking
 from edge_agent.server.document.openapi import DocumentedApp
@@ -19,6 +19,7 @@ from edge_agent.server.door.origins import Origins
 from edge_agent.server.door.surprises import Surprises
 from edge_agent.server.messages import messages
 from edge_agent.server.messages.shape import AnthropicErrors
+from edge_agent.server.plain import native, text
 from edge_agent.server.research import run, runs
 from edge_agent.server.responses import responses
 from edge_agent.server.services import Services

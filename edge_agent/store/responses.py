@@ -52,10 +52,11 @@ class ResponseRow:
     """A response as kept. created_at is Unix time in seconds.
 
     status: as in `response`. owner: who works on it while it is unfinished (see `store.owner`).
-    body: the request as it came, where it may have to be worked on anew. context: every item the model was given, those of the responses
-    before it included, so that each row stands by itself. head: what its prompt begins with, as a
-    hash. prompt_ids, completion_ids: the tokens as they were computed, none where they are not
-    known. events: what a stream of it told, None where nobody may ask for that again.
+    body: the request as it came, where it may have to be worked on anew. context: every item the
+    model was given, those of the responses before it included, so that each row stands by itself.
+    head: what its prompt begins with, as a hash. prompt_ids, completion_ids: the tokens as they
+    were computed, none where they are not known. events: what a stream of it told, None where
+    nobody may ask for that again.
     """
 
     id: str

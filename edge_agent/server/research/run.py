@@ -13,9 +13,9 @@ from edge_agent.agent.jsonable import event_as_json, run_as_json
 from edge_agent.agent.records import Answered, Run, RunEvent, Task
 from edge_agent.errors import EngineError
 from edge_agent.server.completions.chat import check_health
-from edge_agent.server.completions.schemas import RunBody
 from edge_agent.server.output import Json
 from edge_agent.server.research.runs import accepted, error_frame, event_frames, task_of
+from edge_agent.server.research.schemas import RunBody
 from edge_agent.server.services import AUTO_NAMES, Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame

@@ -13,8 +13,8 @@ from edge_agent.agent.records import Limits, Run, Status, Task
 from edge_agent.agent.runs.book import RunBook, told_as_json
 from edge_agent.errors import RequestError
 from edge_agent.server.completions.chat import check_health
-from edge_agent.server.completions.schemas import FollowUpBody, WireLimits
 from edge_agent.server.output import Json
+from edge_agent.server.research.schemas import FollowUpBody, WireLimits
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, event_stream, frame
 from edge_agent.store.runs import RunRow

@@ -23,9 +23,9 @@ from edge_agent.server.completions.refused import REFUSED
 from edge_agent.server.completions.request import to_request
 from edge_agent.server.completions.schemas import ChatBody
 from edge_agent.server.services import Defaults, Services
-from tests.server.completions.texts import events, post, writing
 from tests.server.conftest import Serving
 from tests.server.fakes import USAGE, FakeAgent, FakeChat
+from tests.server.plain.texts import events, post, writing
 
 USER: Any = {"role": "user", "content": "Hi"}
 BEGUN: Any = {"role": "assistant", "content": "So"}

@@ -12,8 +12,9 @@ from edge_agent.chat.messages import Grammar, Message, NamedTool, ToolCall
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.request import to_request
-from edge_agent.server.completions.schemas import ChatBody, RunBody
+from edge_agent.server.completions.schemas import ChatBody
 from edge_agent.server.errors import sentence
+from edge_agent.server.research.schemas import RunBody
 from edge_agent.server.services import Defaults
 
 USER = {"role": "user", "content": "Hi"}

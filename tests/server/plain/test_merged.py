@@ -8,7 +8,7 @@ import pytest
 from edge_agent.chat.messages import Done, Text
 from edge_agent.engine.params import Usage
 from edge_agent.errors import EngineBusy
-from edge_agent.server.completions.merged import merged
+from edge_agent.server.plain.merged import merged
 from tests.server.fakes import Forever, Pause, Script
 
 DONE = Done("stop", Usage())

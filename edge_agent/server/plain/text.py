@@ -14,12 +14,12 @@ from edge_agent.chat.text import TextModel
 from edge_agent.errors import NotSupported
 from edge_agent.server.completions.chat import check_health, verbose, wants_of
 from edge_agent.server.completions.head import Head, new_id
-from edge_agent.server.completions.infill import Gap, filled
-from edge_agent.server.completions.merged import merged
-from edge_agent.server.completions.text_replies import TextMachine, text_completion
-from edge_agent.server.completions.text_request import Parts, prompts_of, text_request
-from edge_agent.server.completions.text_schemas import TextBody
 from edge_agent.server.output import Json
+from edge_agent.server.plain.infill import Gap, filled
+from edge_agent.server.plain.merged import merged
+from edge_agent.server.plain.replies import TextMachine, text_completion
+from edge_agent.server.plain.request import Parts, prompts_of, text_request
+from edge_agent.server.plain.schemas import TextBody
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame

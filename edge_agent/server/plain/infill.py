@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_agent.chat.text import TextModel
 from edge_agent.errors import NotSupported
-from edge_agent.server.completions.text_schemas import Extra
+from edge_agent.server.plain.schemas import Extra
 
 # Spellings of the marks before the prefix, the suffix and the middle, by family.
 MARKS: Sequence[tuple[str, str, str]] = (

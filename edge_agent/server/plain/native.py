@@ -15,17 +15,17 @@ from edge_agent.chat.text import TextModel, TextRequest
 from edge_agent.errors import EngineError
 from edge_agent.server.completions.chat import check_health
 from edge_agent.server.completions.head import new_id
-from edge_agent.server.completions.infill import Gap, filled
-from edge_agent.server.completions.native_replies import About, NativeMachine
-from edge_agent.server.completions.text import streams_of
-from edge_agent.server.completions.text_request import (
+from edge_agent.server.output import Json
+from edge_agent.server.plain.infill import Gap, filled
+from edge_agent.server.plain.native_replies import About, NativeMachine
+from edge_agent.server.plain.request import (
     Parts,
     native_request,
     prompts_of,
     settings_of,
 )
-from edge_agent.server.completions.text_schemas import InfillBody, Native, NativeBody
-from edge_agent.server.output import Json
+from edge_agent.server.plain.schemas import InfillBody, Native, NativeBody
+from edge_agent.server.plain.text import streams_of
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame

@@ -14,7 +14,7 @@ from edge_agent.server.completions.account import (
     timings,
 )
 from edge_agent.server.completions.logprobs import token
-from edge_agent.server.completions.text_replies import Fold
+from edge_agent.server.plain.replies import Fold
 
 Json = dict[str, Any]
 NO_SLOT = -1  # sequences have no lasting places here

@@ -6,9 +6,9 @@ import openai
 import pytest
 
 from edge_agent.server.services import Services
-from tests.server.completions.texts import VOCAB, events, post, writing
 from tests.server.conftest import Serving
 from tests.server.fakes import FakeAgent, FakeChat
+from tests.server.plain.texts import VOCAB, events, post, writing
 
 
 def client_of(url: str) -> openai.OpenAI:

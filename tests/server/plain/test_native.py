@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.completions.texts import events, post, writing
 from tests.server.conftest import Serving
+from tests.server.plain.texts import events, post, writing
 
 
 def test_a_completion_tells_all_there_is(serving: Serving) -> None:

@@ -12,7 +12,7 @@ from edge_agent.server.completions.refused import refuse
 from edge_agent.server.completions.request import PRIORITIES, stops_of
 from edge_agent.server.completions.sampling import sampling_of
 from edge_agent.server.completions.schemas import Sampled
-from edge_agent.server.completions.text_schemas import (
+from edge_agent.server.plain.schemas import (
     MAX_PROMPTS,
     Native,
     PromptObject,
