@@ -8,15 +8,13 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from edge_agent import __version__
-from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotSupported
+from edge_agent.server.device.settings import sampling_settings
 from edge_agent.server.output import Json
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 
 router = APIRouter(tags=["server"])
-
-ANY_SEED = 0xFFFFFFFF  # llama-server's word for a fresh one each time
 
 
 @router.get("/props", summary="How the server was started")
@@ -63,28 +61,6 @@ def generation_settings(services: Services) -> dict[str, Any]:
         "max_tokens": n_predict,
         "stream": False,
         "reasoning_format": services.defaults.reasoning_format,
-    }
-
-
-def sampling_settings(sampling: SamplingParams) -> dict[str, Any]:
-    """Sampling in llama-server's words."""
-    return {
-        "seed": ANY_SEED if sampling.seed is None else sampling.seed,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
-        "typical_p": sampling.typical_p,
-        "repeat_last_n": sampling.penalty_last_n,
-        "repeat_penalty": sampling.repeat_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        "frequency_penalty": sampling.frequency_penalty,
-        "dry_multiplier": sampling.dry_multiplier,
-        "dry_base": sampling.dry_base,
-        "dry_allowed_length": sampling.dry_allowed_length,
-        "dry_penalty_last_n": sampling.dry_penalty_last_n,
-        "dry_sequence_breakers": list(sampling.dry_breakers),
-        "logit_bias": [{"token": token, "bias": bias} for token, bias in sampling.logit_bias],
     }
 
 

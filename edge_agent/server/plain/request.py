@@ -12,6 +12,7 @@ from edge_agent.server.completions.refused import refuse
 from edge_agent.server.completions.request import PRIORITIES, stops_of
 from edge_agent.server.completions.sampling import sampling_of
 from edge_agent.server.completions.schemas import Sampled
+from edge_agent.server.device.settings import biased, sampling_settings
 from edge_agent.server.plain.schemas import (
     MAX_PROMPTS,
     Native,
@@ -115,36 +116,18 @@ def settings_of(request: TextRequest, eog_ids: Sequence[int], **more: Any) -> di
     """llama-server's generation_settings: how a completion is drawn, with all defaults."""
     sampling = request.sampling
     assert sampling is not None
-    banned = [*sampling.logit_bias, *((id, None) for id in eog_ids if request.ignore_eos)]
+    settings = sampling_settings(sampling)
+    banned = [biased(id, None) for id in eog_ids if request.ignore_eos]
     limit = -1 if request.max_tokens in (None, NO_LIMIT) else request.max_tokens
     return {
-        "seed": 2**32 - 1 if sampling.seed is None else sampling.seed,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
-        "typical_p": sampling.typical_p,
-        "repeat_last_n": sampling.penalty_last_n,
-        "repeat_penalty": sampling.repeat_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        "frequency_penalty": sampling.frequency_penalty,
-        "dry_multiplier": sampling.dry_multiplier,
-        "dry_base": sampling.dry_base,
-        "dry_allowed_length": sampling.dry_allowed_length,
-        "dry_penalty_last_n": sampling.dry_penalty_last_n,
-        "dry_sequence_breakers": list(sampling.dry_breakers),
+        **settings,
         "max_tokens": limit,
         "n_predict": limit,
         "ignore_eos": request.ignore_eos,
         "stop": list(request.stop),
-        "logit_bias": [{"token": id, "bias": _shown(bias)} for id, bias in banned],
+        "logit_bias": [*settings["logit_bias"], *banned],
         "n_probs": request.n_logprobs or 0,
         "post_sampling_probs": request.drawn,
         "grammar": request.grammar.text if request.grammar else "",
         **more,
     }
-
-
-def _shown(bias: float | None) -> float | None:
-    """A ban has no number in JSON."""
-    return None if bias is None or bias == float("-inf") else bias
