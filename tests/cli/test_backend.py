@@ -84,8 +84,9 @@ def test_the_far_servers_counts_are_told(front: Server) -> None:
     asked(front)
     usage = asked(front)["usage"]
     assert usage["prompt_tokens_details"]["cached_tokens"] >= usage["prompt_tokens"] - 2
-    (model,) = httpx.get(f"{front.url}/v1/models").json()["data"]
+    model, agent = httpx.get(f"{front.url}/v1/models").json()["data"]
     assert (model["id"], model["meta"]["n_ctx"]) == ("far", 4096)
+    assert agent["capabilities"] == ["research"]
     assert "qwen2.5-coder-0.5b-instruct" in model["aliases"]
 
 
