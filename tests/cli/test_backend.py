@@ -87,7 +87,8 @@ def test_the_far_servers_counts_are_told(front: Server) -> None:
     model, agent = httpx.get(f"{front.url}/v1/models").json()["data"]
     assert (model["id"], model["meta"]["n_ctx"]) == ("far", 4096)
     assert agent["capabilities"] == ["research"]
-    assert "qwen2.5-coder-0.5b-instruct" in model["aliases"]
+    by_name = httpx.get(f"{front.url}/v1/models/qwen2.5-coder-0.5b-instruct").json()
+    assert by_name["id"] == "far"
 
 
 def test_a_refusal_keeps_its_status_and_its_numbers(front: Server) -> None:
