@@ -8,7 +8,7 @@ token per sequence and `n_draft` more: both are assertions in llama.cpp, which e
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from edge_agent.engine.params import LoadSpec, ModelInfo, SamplingParams
 from edge_agent.errors import ModelLoadError
 
 BINDING_VERSION = "0.3.36"
+PIECE_BYTES = 4096  # more than any token spells
 NEEDED = (
     "llama_model_load_from_file",
     "llama_init_from_model",
@@ -199,6 +200,14 @@ class Llama:
     def vocab(self) -> Any:
         """The vocabulary's handle, for llguidance."""
         return self._vocab
+
+    def text(self, ids: Iterable[int]) -> bytes:
+        """What the tokens spell, marks included."""
+        buffer, spelled = ctypes.create_string_buffer(PIECE_BYTES), b""
+        for id in ids:
+            n = lib.llama_token_to_piece(self._vocab, id, buffer, PIECE_BYTES, 0, True)
+            spelled += buffer.raw[: max(n, 0)]
+        return spelled
 
     def is_eog(self, token: int) -> bool:
         """Whether `token` ends a generation."""

@@ -17,6 +17,7 @@ class ThoughtMeter:
         self._longest = max(len(limit.start), len(limit.end), 1)
         self.inside = limit.begun
         self.n_thought = 0
+        self.n_inside = 0  # tokens since the thought began that is open
 
     @property
     def due(self) -> bool:
@@ -28,17 +29,27 @@ class ThoughtMeter:
         """What closes it."""
         return list(self._limit.closing)
 
+    @property
+    def end(self) -> tuple[int, ...]:
+        """The mark behind a thought."""
+        return self._limit.end
+
     def stop(self) -> bool:
         """Think no further; False when it does not think."""
         if self.inside:
             self._budget = 0
         return self.inside
 
+    def leave(self) -> None:
+        """The thought has ended without the marker's own tokens."""
+        self._turn(inside=False)
+
     def feed(self, tokens: Sequence[int]) -> None:
         """Tokens that were written; the markers themselves are not counted."""
         for token in tokens:
             self._tail = [*self._tail, token][-self._longest :]
             if self.inside:
+                self.n_inside += 1
                 self.n_thought += 1
                 if self._ends_with(self._limit.end):
                     self._turn(inside=False)
@@ -47,7 +58,7 @@ class ThoughtMeter:
                 self._turn(inside=True)
 
     def _turn(self, inside: bool) -> None:
-        self.inside = inside
+        self.inside, self.n_inside = inside, 0
         self._tail.clear()  # a token belongs to one marker
 
     def _ends_with(self, mark: Sequence[int]) -> bool:

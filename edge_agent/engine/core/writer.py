@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_agent.engine.core.llama import Llama
 from edge_agent.engine.core.sequence import Sequence
+from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.params import TokenLogprobs
 
 
@@ -48,17 +49,25 @@ class Writer:
         sequence.write(kept)
         return kept
 
-    @staticmethod
-    def _fed(sequence: Sequence) -> list[int]:
+    def _fed(self, sequence: Sequence) -> list[int]:
         """Tokens that need no draw: they close a thought, or a grammar cannot begin otherwise."""
         thought, constraint = sequence.thought, sequence.constraint
         closing = thought is not None and thought.due
         ids = thought.closing if thought is not None and closing else []
+        if thought is not None and closing and self._is_over(sequence, thought):
+            thought.leave()
+            closing, ids = False, []
         if constraint is not None and (closing or not sequence.n_generated):
             ids += constraint.consume(ids) if ids else constraint.forced()
             sequence.ended = "stop" if ids and constraint.finished else ""
         sequence.first_token_at = sequence.first_token_at or sequence.now()
         return ids
+
+    def _is_over(self, sequence: Sequence, thought: ThoughtMeter) -> bool:
+        """Whether the end of a thought was written already, in other tokens than the mark's."""
+        mark = self._llama.text(thought.end)
+        written = sequence.tokens[len(sequence.tokens) - thought.n_inside :]
+        return bool(mark) and mark in self._llama.text(written)
 
     def _draw(self, sequence: Sequence, index: int) -> list[int]:
         constraint, n_top = sequence.constraint, sequence.params.n_logprobs

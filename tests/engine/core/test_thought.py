@@ -248,3 +248,16 @@ def test_a_closing_that_the_grammar_does_not_allow_fails_that_request_only(
     bench.run()
     assert "does not allow" in str(bench.errors[id])
     assert len(bench.written[other][0].ids) == 6
+
+
+def test_a_thought_that_ended_in_other_tokens_is_not_closed_a_second_time(
+    bench: Bench, vocab: Vocab, prompt: list[int]
+) -> None:
+    other = tuple(id for part in ("</th", "ink>") for id in vocab.encode(part))
+    assert other != tuple(vocab.encode("</think>"))
+    limit = limit_of(vocab, 8, end=other, closing=other)
+    grammar = 'start: "Yes</think>" /[ab]{12}/\n'
+    written = bench.generate(prompt, 60, grammar=grammar, thought=limit)
+    text = text_of(vocab, written.ids)
+    assert text.startswith("Yes</think>") and text.count("</think>") == 1
+    assert written.finished.reason == "stop"
