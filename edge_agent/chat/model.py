@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from edge_agent.chat.biases import checked
@@ -25,7 +26,7 @@ from edge_agent.chat.messages import (
 )
 from edge_agent.chat.pins import pinned
 from edge_agent.chat.prompt import PromptWriter, Rendered, visible
-from edge_agent.chat.reader import Reader
+from edge_agent.chat.reader import Reader, read_all
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.texts import LocalTexts
 from edge_agent.chat.thinking import settled, thought_limit
@@ -195,14 +196,11 @@ class ChatModel:
         tokens = self._engine.submit(prompt.ids, prompt.params)
         self._running.add(prompt.params.name)
         try:
-            async for item in tokens:
-                for event in readers[item.index].read(item):
+            async with aclosing(read_all(tokens, readers)) as events:
+                async for event in events:
                     yield event
-                if all(reader.over for reader in readers):
-                    break
         finally:
             self._running.discard(prompt.params.name)
-            await tokens.aclose()
 
     def _reader(self, prompt: Prompt, choice: int) -> Reader:
         return Reader(self._vocab, self._hidden, prompt, self._make_id, choice)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Literal
 
@@ -23,6 +24,18 @@ from edge_agent.engine.params import (
     Usage,
 )
 from edge_agent.errors import EngineError
+
+
+async def read_all(
+    items: AsyncGenerator[Tokens | Computed | Finished, None], readers: Sequence[Reader]
+) -> AsyncGenerator[Event, None]:
+    """The events of all continuations, until the last is over; it closes `items`."""
+    async with aclosing(items):
+        async for item in items:
+            for event in readers[item.index].read(item):
+                yield event
+            if all(reader.over for reader in readers):
+                return
 
 
 class Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from edge_agent.chat.biases import checked
 from edge_agent.chat.constraints import Turn, grammar_for
@@ -10,7 +11,7 @@ from edge_agent.chat.detokenizer import Detokenizer
 from edge_agent.chat.formats import Format
 from edge_agent.chat.messages import ChatRequest, Event, Prompt
 from edge_agent.chat.prompt import CUT, PromptWriter
-from edge_agent.chat.reader import Reader
+from edge_agent.chat.reader import Reader, read_all
 from edge_agent.chat.text import TextRequest
 from edge_agent.chat.thinking import settled
 from edge_agent.chat.vocab import Vocabulary
@@ -130,11 +131,6 @@ class LocalTexts:
         hidden = {self._vocab.token_id(text) for text in self._vocab.control}
         readers = [Reader(self._vocab, hidden, prompt, str, i) for i in range(prompt.params.n)]
         tokens = self._engine.submit(prompt.ids, prompt.params)
-        try:
-            async for item in tokens:
-                for event in readers[item.index].read(item):
-                    yield event
-                if all(reader.over for reader in readers):
-                    break
-        finally:
-            await tokens.aclose()
+        async with aclosing(read_all(tokens, readers)) as events:
+            async for event in events:
+                yield event

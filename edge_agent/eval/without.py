@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from edge_agent.agent.refine.weights import WEIGHTS, Weights
 from edge_agent.chat.adapted import AdaptedChat
@@ -15,7 +15,7 @@ PARTS = {
     "lookup": "drafts by prompt lookup",
     "ranking": "the order of passages by worth: what stands first is kept",
 }
-NO_WEIGHTS = Weights(*(0.0 for _ in range(10)))
+NO_WEIGHTS = Weights(**{field.name: 0.0 for field in fields(Weights)})
 
 
 def known(parts: Collection[str]) -> frozenset[str]:

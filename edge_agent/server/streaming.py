@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from edge_agent.server.errors import error_body, shape
 from edge_agent.server.output import Json, to_json
 
 T = TypeVar("T")
+U = TypeVar("U")
 Frames = AsyncGenerator[bytes, None]
 
 HEADERS = {
@@ -37,6 +38,16 @@ def frame(data: Any, event: str | None = None) -> bytes:
     """One server-sent event holding `data` as JSON."""
     head = f"event: {event}\n".encode() if event else b""
     return b"%sdata: %s\n\n" % (head, to_json(data))
+
+
+async def fed(
+    items: AsyncGenerator[T, None], feed: Callable[[T], Iterable[U]]
+) -> AsyncGenerator[U, None]:
+    """What a machine makes of each item; closing it closes `items`."""
+    async with aclosing(items):
+        async for item in items:
+            for made in feed(item):
+                yield made
 
 
 async def while_connected(receive: Receive, work: Awaitable[T]) -> T:

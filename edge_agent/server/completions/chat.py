@@ -12,14 +12,14 @@ from starlette.responses import Response
 from edge_agent.chat.messages import Chat, Prompt
 from edge_agent.errors import EngineCrashed
 from edge_agent.server.completions.head import Head, Wants
-from edge_agent.server.completions.replies import ChunkMachine, chunks, completion, events_of
+from edge_agent.server.completions.replies import ChunkMachine, completion
 from edge_agent.server.completions.request import to_request
 from edge_agent.server.completions.schemas import ChatBody, Sampled
 from edge_agent.server.completions.thoughts import Placed, place_of
 from edge_agent.server.output import Json
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import Frames, answer, event_stream, fed, frame
 
 router = APIRouter(tags=["chat"])
 
@@ -69,11 +69,11 @@ async def stop_thinking(id: str, services: ServicesDep) -> dict[str, Any]:
 async def _whole(
     chat: Chat, prompt: Prompt, head: Head, n: int, wants: Wants, placed: Placed
 ) -> Response:
-    return Json(await completion(events_of(chat.stream(prompt), placed), head, n, wants))
+    return Json(await completion(fed(chat.stream(prompt), placed.feed), head, n, wants))
 
 
 async def _frames(chat: Chat, prompt: Prompt, machine: ChunkMachine, placed: Placed) -> Frames:
-    stream = chunks(events_of(chat.stream(prompt), placed), machine)
+    stream = fed(fed(chat.stream(prompt), placed.feed), machine.feed)
     async with aclosing(stream):
         async for chunk in stream:
             yield frame(chunk)

@@ -27,9 +27,8 @@ from edge_agent.server.completions.calls import CallDeltas, tool_call
 from edge_agent.server.completions.citations import cited_in
 from edge_agent.server.completions.head import Head, Wants
 from edge_agent.server.completions.logprobs import LEAST, logprobs
-from edge_agent.server.completions.thoughts import Placed
 
-__all__ = ["LEAST", "ChunkMachine", "Head", "chunks", "completion", "events_of"]
+__all__ = ["LEAST", "ChunkMachine", "Head", "completion"]
 
 Json = dict[str, Any]
 
@@ -99,26 +98,6 @@ class ChunkMachine:
     ) -> Json:
         choice = {"index": index, "delta": delta, "finish_reason": reason}
         return self._head.chunk([{**choice, **(more or {})}])
-
-
-async def events_of(
-    events: AsyncGenerator[Event, None], placed: Placed
-) -> AsyncGenerator[Event, None]:
-    """The events with their thoughts where they are wanted; closing it closes `events`."""
-    async with aclosing(events):
-        async for event in events:
-            for told in placed.feed(event):
-                yield told
-
-
-async def chunks(
-    events: AsyncGenerator[Event, None], machine: ChunkMachine
-) -> AsyncGenerator[Json, None]:
-    """The chunks of a chat; closing it closes `events`."""
-    async with aclosing(events):
-        async for event in events:
-            for chunk in machine.feed(event):
-                yield chunk
 
 
 async def completion(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from edge_agent import __version__
@@ -15,47 +15,16 @@ from edge_agent.server.state import ServicesDep
 
 router = APIRouter(tags=["server"])
 
-ROUTES = {
-    "POST /v1/chat/completions": "OpenAI's chat completions, also streamed",
-    "POST /v1/chat/completions/input_tokens": "the length of a chat's prompt",
-    "POST /v1/chat/completions/{id}/stop_thinking": "end the thought of a running completion",
-    "POST /v1/completions": "OpenAI's completions of plain text, also streamed",
-    "POST /completion": "llama-server's completions of plain text",
-    "POST /infill": "code between two pieces of code",
-    "POST /v1/responses": "OpenAI's responses, also streamed, stored, or in the background",
-    "POST /v1/responses/input_tokens": "the length of a response's prompt",
-    "GET /v1/responses/{id}": "a response, as far as it has come",
-    "GET /v1/responses/{id}/input_items": "what a response was given",
-    "POST /v1/responses/{id}/cancel": "end a response of the background",
-    "POST /v1/responses/{id}/stop_thinking": "end the thought of a response under way",
-    "DELETE /v1/responses/{id}": "forget a response",
-    "POST /v1/messages": "Anthropic's messages, also streamed",
-    "POST /v1/messages/count_tokens": "the length of a message's prompt",
-    "POST /v1/embeddings": "vectors of texts",
-    "POST /v1/rerank": "documents by likeness to a query",
-    "POST /tokenize": "the tokens of a text",
-    "POST /detokenize": "the text of tokens",
-    "POST /apply-template": "the prompt of a chat",
-    "POST /agent/run": "run a task and get a cited answer, also streamed or in the background",
-    "GET /agent/runs": "all runs, newest first",
-    "GET /agent/runs/{id}": "a run, as far as it has come",
-    "GET /agent/runs/{id}/events": "what happened in a run and happens, as server-sent events",
-    "POST /agent/runs/{id}/cancel": "end a run",
-    "POST /agent/runs/{id}/resume": "go on with a run that was cut off, cancelled or failed",
-    "POST /agent/runs/{id}/follow-up": "ask on, with what a run has found",
-    "GET /v1/models": "the models here, and what they can do",
-    "GET /props": "how the server was started",
-    "GET /slots": "what runs at the engine, with --slots",
-    "GET /metrics": "what was computed, for Prometheus, with --metrics",
-    "GET /health": "whether the engine is ready",
-    "GET /docs": "every field of every route",
-}
-
 
 @router.get("/", summary="What this server is")
-async def root(services: ServicesDep) -> dict[str, Any]:
+async def root(request: Request, services: ServicesDep) -> dict[str, Any]:
     model = services.chat.name
-    return {"name": "edge-agent", "version": __version__, "model": model, "routes": ROUTES}
+    return {
+        "name": "edge-agent",
+        "version": __version__,
+        "model": model,
+        "routes": _routes(request.app),
+    }
 
 
 @router.get("/v1/models", summary="The models here")
@@ -90,6 +59,16 @@ async def health(services: ServicesDep) -> JSONResponse:
     if state.state == "ok":
         return JSONResponse(body)
     return JSONResponse({**body, **shape(503, _why(state))}, status_code=503)
+
+
+def _routes(app: FastAPI) -> dict[str, str]:
+    """What is in the document, a line each."""
+    paths = app.openapi()["paths"]
+    return {
+        f"{method.upper()} {path}": route["summary"]
+        for path, methods in paths.items()
+        for method, route in methods.items()
+    }
 
 
 def _why(health: EngineHealth) -> str:

@@ -13,13 +13,13 @@ from starlette.responses import Response
 from edge_agent.chat.messages import Chat, ChatRequest, Prompt
 from edge_agent.errors import ContextOverflow
 from edge_agent.server.completions.chat import check_health
-from edge_agent.server.messages.replies import PING, EventMachine, Head, message, replies
+from edge_agent.server.messages.replies import PING, EventMachine, Head, message
 from edge_agent.server.messages.request import to_request
 from edge_agent.server.messages.schemas import MessagesBody
 from edge_agent.server.messages.shape import reshaped
 from edge_agent.server.output import Json
 from edge_agent.server.state import ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import Frames, answer, event_stream, fed, frame
 
 router = APIRouter(tags=["messages"])
 
@@ -67,7 +67,7 @@ async def _whole(chat: Chat, prompt: Prompt, machine: EventMachine) -> Response:
 
 
 async def _frames(chat: Chat, prompt: Prompt, machine: EventMachine) -> Frames:
-    stream = replies(chat.stream(prompt), machine)
+    stream = fed(chat.stream(prompt), machine.feed)
     async with aclosing(stream):
         async for event in stream:
             yield _event(event)

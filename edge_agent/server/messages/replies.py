@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from edge_agent.chat.messages import (
 )
 from edge_agent.engine.params import Usage
 from edge_agent.errors import EngineError
+from edge_agent.server.streaming import fed
 
 Json = dict[str, Any]
 Kind = Literal["text", "thinking", "tool_use"]
@@ -161,20 +161,10 @@ class EventMachine:
         ]
 
 
-async def replies(
-    events: AsyncGenerator[Event, None], machine: EventMachine
-) -> AsyncGenerator[Json, None]:
-    """Anthropic's events of a chat; closing it closes `events`."""
-    async with aclosing(events):
-        async for event in events:
-            for reply in machine.feed(event):
-                yield reply
-
-
 async def message(events: AsyncGenerator[Event, None], machine: EventMachine) -> Json:
-    """The fold of `replies`: one message. It closes `events`."""
+    """The fold of what the machine tells: one message. It closes `events`."""
     whole: Json = {}
-    async for reply in replies(events, machine):
+    async for reply in fed(events, machine.feed):
         whole = folded(whole, reply)
     if whole.get("stop_reason") is None:
         raise EngineError("The generation ended without saying why; send the request again.")

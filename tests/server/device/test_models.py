@@ -69,6 +69,7 @@ def test_the_root_names_routes_that_exist(serving: Serving) -> None:
     url = serving(Services(FakeChat(), FakeAgent()))
     root = httpx.get(url).json()
     assert root["model"] == "fake-1b"
+    assert {"POST /v1/chat/completions", "GET /agent/runs/{id}", "GET /"} <= set(root["routes"])
     for route in root["routes"]:
         method, path = route.split()
         answer = httpx.request(method, url + path, content=b"{}" if method == "POST" else None)
