@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -21,6 +22,7 @@ Json = dict[str, Any]
 READ_S = 3600.0  # a long prefill on a slow device sends nothing for minutes
 PROBE_TOKENS = 32
 LAST = "[DONE]"
+COMPUTING = re.compile(r"^edge_agent:compute_seconds_total (\S+)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,13 @@ class HttpSubject:
         else:
             body["response_format"] = {"type": "json_object", "schema": ask.schema}
         return body
+
+    async def computing_s(self) -> float:
+        response = await self._client.get(f"{self._server.url}/metrics")
+        found = COMPUTING.search(response.text)
+        if found is None:
+            raise Lacking("does not tell how long it computed")
+        return float(found[1])
 
     async def idle(self) -> None:
         """A server frees what a client left by itself; `cancel` measures how soon."""

@@ -81,6 +81,9 @@ class NativeSubject:
         except EdgeAgentError as error:
             raise Lacking(f"cannot: {error}") from error
 
+    async def computing_s(self) -> float:
+        return (await self._engine.counts()).compute_s
+
     async def idle(self) -> None:
         while True:
             counts = await self._engine.stats()

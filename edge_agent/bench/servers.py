@@ -71,7 +71,7 @@ def own_server(words: Words, ends: frozenset[int]) -> ServerContender:
         kind="server",
         command=_serve,
         answers=re.compile(rf"answers at {URL}"),
-        dialect=Dialect(_biased(ends), {"speculative": False}),
+        dialect=Dialect({"ignore_eos": True}, {"speculative": False}),
         words=words,
     )
 
@@ -82,7 +82,7 @@ def _serve(spec: LoadSpec) -> list[str]:
         *("--model", spec.path, "--ctx-size", str(spec.n_ctx), "--parallel", str(spec.n_parallel)),
         *("--batch-size", str(spec.n_batch), "--threads", str(spec.n_threads)),
         *("--n-gpu-layers", str(spec.n_gpu_layers), "--kv-type", spec.kv_type),
-        *("--chunk", str(spec.shared_chunk)),
+        *("--chunk", str(spec.shared_chunk), "--metrics"),
     ]
 
 

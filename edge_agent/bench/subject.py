@@ -58,6 +58,10 @@ class Subject(Protocol):
         """Send it; yields `stream` whenever something was added to it. Closing it cancels."""
         ...
 
+    async def computing_s(self) -> float:
+        """Seconds that were spent inside llama.cpp since the start."""
+        ...
+
     async def idle(self) -> None:
         """Wait until nothing runs."""
         ...

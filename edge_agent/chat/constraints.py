@@ -81,6 +81,11 @@ def callable_tools(request: ChatRequest) -> tuple[ToolSpec, ...]:
     return () if choice == "none" else request.tools
 
 
+def must_call(request: ChatRequest) -> bool:
+    """Whether this turn has to be a call."""
+    return request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
+
+
 def grammar_of(text: str) -> Grammar:
     """The grammar that a client means by a field named "grammar": GBNF, unless it says Lark."""
     return Grammar("lark" if text.lstrip().startswith(LARK_HEAD) else "gbnf", text)
@@ -99,7 +104,7 @@ def grammar_for(request: ChatRequest, form: Format, turn: Turn, token_id: TokenI
         return None
     if text is not None and not tools and not (turn.opens_thought or turn.may_think):
         return text
-    forced = request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
+    forced = must_call(request)
     writer = _Writer(form, token_id)
     answer = None if forced else writer.answer(schema, text)
     writer.turn(turn, tools, answer, forced, _most_calls(request))

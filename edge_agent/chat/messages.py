@@ -231,6 +231,7 @@ class Prompt:
     request: what is sent to a model on another server, in place of ids; its messages are the whole
     conversation. estimate: of its tokens, rather too many than too few.
     strict_calls, live_calls: see `ChatRequest`. plain: what is generated is text and nothing else.
+    text: as it was rendered, if it was rendered whole.
     """
 
     ids: tuple[int, ...]
@@ -244,6 +245,7 @@ class Prompt:
     strict_calls: bool = False
     live_calls: bool = False
     plain: bool = False
+    text: str = ""
 
     @property
     def n_tokens(self) -> int:

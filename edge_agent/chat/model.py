@@ -11,6 +11,7 @@ from dataclasses import replace
 from edge_agent.chat.biases import checked
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, detect
+from edge_agent.chat.least import room_to_close
 from edge_agent.chat.locate import located
 from edge_agent.chat.messages import (
     ChatRequest,
@@ -27,6 +28,7 @@ from edge_agent.chat.messages import (
 from edge_agent.chat.pins import pinned
 from edge_agent.chat.prompt import PromptWriter, Rendered, visible
 from edge_agent.chat.reader import Reader, read_all
+from edge_agent.chat.spoken import Spoken
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.texts import LocalTexts
 from edge_agent.chat.thinking import settled, thought_limit
@@ -79,6 +81,7 @@ class ChatModel:
         self._writer = PromptWriter(vocab, template, self._form)
         self._hidden = {vocab.token_id(text) for text in vocab.control - _SHOWN}
         self._running: set[str] = set()  # names of generations
+        self._spoken = Spoken(vocab.control)
 
     @property
     def name(self) -> str:
@@ -113,10 +116,11 @@ class ChatModel:
         rendered = self._writer.conversation(request)
         ids = self._begun(rendered)
         pin = pinned(request, ids, lambda other: self._begun(self._writer.conversation(other)))
-        return self._prompt(ids, rendered, request, pin)
+        return replace(self._prompt(ids, rendered, request, pin), text=rendered.text)
 
     def _begun(self, rendered: Rendered) -> tuple[int, ...]:
-        ids = tuple(self._writer.ids(rendered.text))
+        known, rest = self._spoken.recall(rendered.text)
+        ids = known + tuple(self._writer.ids(rest))
         begin = self._vocab.bos_ids
         return ids if ids[:1] == begin else begin + ids
 
@@ -154,9 +158,10 @@ class ChatModel:
 
     def _params(self, n_prompt: int, rendered: Rendered, request: ChatRequest) -> GenerateParams:
         limits = (request.max_tokens or self._max_tokens, self._n_ctx - n_prompt)
+        limit = min(limit for limit in limits if limit)
         return GenerateParams(
             sampling=self._sampling_of(request),
-            max_tokens=min(limit for limit in limits if limit),
+            max_tokens=limit,
             grammar=self._grammar(rendered, request),
             priority=request.priority,
             n=request.n,
@@ -166,6 +171,7 @@ class ChatModel:
             thought=thought_limit(request, self._form, rendered, self._vocab),
             speculate=request.speculate,
             name=request.name,
+            closing=room_to_close(request, self._vocab.count, limit),
         )
 
     def _sampling_of(self, request: ChatRequest) -> SamplingParams:
@@ -198,9 +204,15 @@ class ChatModel:
         try:
             async with aclosing(read_all(tokens, readers)) as events:
                 async for event in events:
+                    if isinstance(event, Done) and prompt.text:
+                        self._remember(prompt, event.ids)
                     yield event
         finally:
             self._running.discard(prompt.params.name)
+
+    def _remember(self, prompt: Prompt, ids: tuple[int, ...]) -> None:
+        said = b"".join(map(self._vocab.piece, ids)).decode(errors="replace")
+        self._spoken.remember(prompt.text + said, prompt.ids + ids)
 
     def _reader(self, prompt: Prompt, choice: int) -> Reader:
         return Reader(self._vocab, self._hidden, prompt, self._make_id, choice)

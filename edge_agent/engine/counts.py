@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 class Counts:
     """What an engine has computed since it was first started. Times in seconds.
 
-    prompt_tokens were computed, cached_tokens found in the cells. decodes: calls of llama.cpp;
-    busy: sequences in each of them, added up. longest: tokens of the longest sequence. drafts:
-    steps with guessed tokens; drafted_tokens were guessed, accepted_tokens of them right. running,
-    waiting, and the gauges are of now: cells held and there, slots parked and pinned, bytes kept.
+    prompt_tokens were computed, cached_tokens found in the cells. decodes: calls of llama.cpp,
+    which took compute_s; busy: sequences in each of them, added up. longest: tokens of the longest
+    sequence. drafts: steps with guessed tokens; drafted_tokens were guessed, accepted_tokens of
+    them right. running, waiting, and the gauges are of now: cells held and there, slots parked and
+    pinned, bytes kept.
     """
 
     prompt_tokens: int = 0
@@ -22,6 +23,7 @@ class Counts:
     predicted_tokens: int = 0
     predict_s: float = 0.0
     decodes: int = 0
+    compute_s: float = 0.0
     busy: int = 0
     longest: int = 0
     drafts: int = 0
@@ -39,6 +41,7 @@ class Counts:
             self.predicted_tokens + later.predicted_tokens,
             self.predict_s + later.predict_s,
             self.decodes + later.decodes,
+            self.compute_s + later.compute_s,
             self.busy + later.busy,
             max(self.longest, later.longest),
             self.drafts + later.drafts,

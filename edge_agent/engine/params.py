@@ -79,6 +79,8 @@ class GenerateParams:
     while the removed tokens could be seen.
     name: by which `TokenEngine.stop_thinking` finds the running generation.
     progress: report how far the prompt has come, from its admission to its first token.
+    closing: within so many tokens of `max_tokens` what the grammar has open is closed, so that its
+    text becomes whole; 0 lets the limit cut it.
     drawn: report, in place of logprobs, the probabilities that the token was drawn by, after every
     sampling setting and the grammar; `n_logprobs` says how many.
     """
@@ -98,6 +100,7 @@ class GenerateParams:
     name: str = ""
     progress: bool = False
     drawn: bool = False
+    closing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

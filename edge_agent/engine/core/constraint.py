@@ -15,6 +15,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer, regex_to_lark
 from llguidance.llamacpp import lltokenizer_from_vocab
 from numpy.typing import NDArray
 
+from edge_agent.engine.core.closing import Closing
 from edge_agent.errors import GrammarError
 
 EMBEDDED = "text"  # the name of a grammar inside another
@@ -87,11 +88,14 @@ def tokenizer_of(vocab: Any, eog: Sequence[int] = ()) -> LLTokenizer:
 class Constraint:
     """The state of one grammar along one sequence."""
 
-    def __init__(self, grammar: str, tokenizer: LLTokenizer) -> None:
+    def __init__(
+        self, grammar: str, tokenizer: LLTokenizer, closing: Closing | None = None
+    ) -> None:
         limits = LLParserLimits(step_max_items=MAX_ITEMS)
         self._matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
         self._n_vocab = int(tokenizer.vocab_size)
         self._mask = np.zeros((self._n_vocab + 31) // 32, np.int32)
+        self._closing = closing
         self._raise_error()
 
     def _raise_error(self) -> None:
@@ -100,13 +104,18 @@ class Constraint:
             why = "no text satisfies it" if kind == "NoExtensionBias" else kind
             raise GrammarError(f"The grammar or schema cannot be followed: {why}.")
 
-    def apply(self, logits: NDArray[np.float32]) -> None:
-        """Write -inf over every token the grammar does not allow next."""
+    def apply(self, logits: NDArray[np.float32], late: bool = False) -> None:
+        """Write -inf over every token the grammar does not allow next.
+
+        late: and over those that do not bring it to its end, where some do.
+        """
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._raise_error()
         banned = np.unpackbits((~self._mask).view(np.uint8), bitorder="little")[: len(logits)]
         np.copyto(logits[: len(banned)], -np.inf, where=banned.view(np.bool_))
         logits[len(banned) :] = -np.inf
+        if late and self._closing is not None:
+            self._closing.prefer(logits)
 
     def allows(self, token: int) -> bool:
         """Whether `token` may come next; an end-of-generation id may where the text is complete."""

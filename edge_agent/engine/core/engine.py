@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from edge_agent.engine.core.brake import Brake
 from edge_agent.engine.core.check import check_request
+from edge_agent.engine.core.closing import Closing
 from edge_agent.engine.core.draft import MAX_DRAFT, Drafter
 from edge_agent.engine.core.grammars import Grammars
 from edge_agent.engine.core.hands import Hands, usable_cores
@@ -84,9 +85,13 @@ class Engine:
         )
         self._hands = Hands(spec.n_threads, len(usable_cores()))
         self._writer = Writer(self._llama)
-        self._grammars = Grammars(self._llama.vocab, self._llama.eog_ids)
+        self._grammars = Grammars(self._llama.vocab, self._llama.eog_ids, self._closing)
         self._sequences: dict[int, list[Sequence]] = {}
         self._tally = Tally()
+
+    def _closing(self) -> Closing:
+        pieces = [self._llama.text((id,)) for id in range(self._llama.n_vocab)]
+        return Closing(pieces, self._llama.eog_ids, self._llama.marks)
 
     @property
     def info(self) -> ModelInfo:
@@ -121,7 +126,7 @@ class Engine:
         self._sequences[id] = [sequence]
         if params.grammar is not None:
             sequence.awaits_grammar = True
-            self._grammars.order(id, params.grammar, params.n)
+            self._grammars.order(id, params)
 
     def _sequence(self, id: int, prompt: list[int], params: GenerateParams, index: int) -> Sequence:
         sampler = self._sampler(params, index)
@@ -204,12 +209,13 @@ class Engine:
             self._tell_progress(share.sequence)
         result, firsts = self._llama.decode([self._span(share) for share in shares])
         self.brake.hold()
-        self._hands.rest(Sequence.now())
+        ended = Sequence.now()
+        self._hands.rest(ended)
         if result != "ok":
             self._undo(shares, result == "no_room")
             return []
-        self._pace.saw(sum(share.n_computed for share in shares), Sequence.now() - began)
-        self._tally.decoded(shares)
+        self._pace.saw(sum(share.n_computed for share in shares), ended - began)
+        self._tally.decoded(shares, ended - began)
         self._scheduler.had_room()
         for share in shares:
             self._record(share)

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from edge_agent.engine.core.closing import Closing
 from edge_agent.engine.core.constraint import Constraint, tokenizer_of
+from edge_agent.engine.params import GenerateParams
 from edge_agent.errors import EdgeAgentError
 
 Compiled: TypeAlias = list[Constraint] | EdgeAgentError
 
 
 class Grammars:
-    """Orders by request: llguidance's tokenizer takes a second to build, a grammar milliseconds."""
+    """Orders by request: llguidance's tokenizer takes a second to build, a grammar milliseconds.
 
-    def __init__(self, vocab: Any, eog: Sequence[int]) -> None:
+    closing: makes what closes a text in time, in a third of a second; asked for when it is needed.
+    """
+
+    def __init__(self, vocab: Any, eog: Sequence[int], closing: Callable[[], Closing]) -> None:
         self._thread = ThreadPoolExecutor(1, "grammar")
+        self._make_closing = closing
         self._tokenizer: Future[Any] = self._thread.submit(tokenizer_of, vocab, eog)
         self._orders: dict[int, Future[list[Constraint]]] = {}
 
-    def order(self, id: int, grammar: str, n: int) -> None:
-        """Compile a grammar for the `n` continuations of a request."""
-        self._orders[id] = self._thread.submit(self._compile, grammar, n)
+    def order(self, id: int, params: GenerateParams) -> None:
+        """Compile the grammar of a request, if it has one, for each of its continuations."""
+        if params.grammar is not None:
+            self._orders[id] = self._thread.submit(self._compile, params.grammar, params)
 
-    def _compile(self, grammar: str, n: int) -> list[Constraint]:
+    def _compile(self, grammar: str, params: GenerateParams) -> list[Constraint]:
         tokenizer = self._tokenizer.result()
-        return [Constraint(grammar, tokenizer) for _ in range(n)]
+        closing = self._closing if params.closing else None
+        return [Constraint(grammar, tokenizer, closing) for _ in range(params.n)]
+
+    @cached_property
+    def _closing(self) -> Closing:
+        return self._make_closing()
 
     def cancel(self, id: int) -> None:
         """The request is over."""

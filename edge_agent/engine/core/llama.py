@@ -218,6 +218,13 @@ class Llama:
         """Every token that ends a generation."""
         return tuple(id for id in range(self.n_vocab) if self.is_eog(id))
 
+    @cached_property
+    def marks(self) -> tuple[int, ...]:
+        """Every token that is no part of ordinary text."""
+        special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        attr = lib.llama_vocab_get_attr
+        return tuple(i for i in range(self.n_vocab) if attr(self._vocab, i) & special)
+
     def decode(self, spans: Sequence[Span]) -> tuple[DecodeResult, list[int]]:
         """Compute the spans; the batch indices are where `logits` and `sample` find the first
         output of each, the others behind it."""
@@ -242,8 +249,8 @@ class Llama:
         return np.ctypeslib.as_array(pointer, (self.n_vocab,))
 
     def sampler(self, params: SamplingParams, seed: int) -> Sampler:
-        """A sampler chain of its own for one sequence."""
-        return Sampler(self._context, self._vocab, self.info.n_ctx, params, seed)
+        """A sampler of its own for one sequence."""
+        return Sampler(self._vocab, self.info.n_ctx, params, seed)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let `target` hold the first `length` tokens of `source` too; no copy."""

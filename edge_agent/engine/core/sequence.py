@@ -100,6 +100,11 @@ class Sequence:
         limit = self.params.max_tokens
         return (1 << 31) if limit is None else limit - self.n_generated
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is time to close what its grammar has open."""
+        return self.tokens_left <= self.params.closing
+
     @staticmethod
     def now() -> float:
         """Seconds on the clock that all times of a sequence are on."""

@@ -16,10 +16,13 @@ class Tally:
     def __init__(self) -> None:
         self._ended = Counts()
 
-    def decoded(self, shares: List[Share]) -> None:
+    def decoded(self, shares: List[Share], seconds: float) -> None:
         """One call of llama.cpp computed these shares."""
         self._ended += Counts(
-            decodes=1, busy=len(shares), drafts=sum(bool(share.draft) for share in shares)
+            decodes=1,
+            compute_s=seconds,
+            busy=len(shares),
+            drafts=sum(bool(share.draft) for share in shares),
         )
 
     def ended(self, sequence: Sequence) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as List
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from edge_agent.engine.core.llama import Llama
 from edge_agent.engine.core.sequence import Sequence
 from edge_agent.engine.core.thought import ThoughtMeter
 from edge_agent.engine.params import TokenLogprobs
+
+Logits: TypeAlias = NDArray[np.float32]
 
 
 class Writer:
@@ -70,31 +73,34 @@ class Writer:
         return bool(mark) and mark in self._llama.text(written)
 
     def _draw(self, sequence: Sequence, index: int) -> list[int]:
-        constraint, n_top = sequence.constraint, sequence.params.n_logprobs
-        drawn = sequence.params.drawn and n_top is not None
-        logits = self._llama.logits(index) if constraint or n_top is not None else None
-        raw = logits.copy() if logits is not None and n_top is not None else None
-        if constraint is not None and logits is not None:
-            constraint.apply(logits)
-        if drawn and logits is not None:
-            token, ids, p = sequence.sampler.sample_told(logits)
-            told = _drawn_by(token, ids, p, n_top or 0)
-        else:
-            token, told = sequence.sampler.sample(index), None
-        if constraint is not None and logits is not None and not constraint.allows(token):
-            token = int(logits.argmax())  # biases had left nothing of what the grammar allows
-            told = TokenLogprobs(token, 0.0) if drawn else None
-        if raw is not None and logits is not None:
-            logits[:] = raw  # other continuations read the same logits
+        token, told = self._drawn(sequence, self._llama.logits(index))
         if self._ends(sequence, token):
             sequence.ended = "stop"
             return []
-        if raw is not None:
-            sequence.logprobs.append(told or logprobs_of(raw, token, n_top or 0))
+        if told is not None:
+            sequence.logprobs.append(told)
+        constraint = sequence.constraint
         forced = constraint.accept(token) if constraint is not None else []
         if constraint is not None and constraint.finished:
             sequence.ended = "stop"
         return [token, *forced]
+
+    def _drawn(self, sequence: Sequence, raw: Logits) -> tuple[int, TokenLogprobs | None]:
+        """The token, and what was asked to be told of it."""
+        allowed, n_top = _allowed(sequence, raw), sequence.params.n_logprobs
+        if n_top is not None and sequence.params.drawn:
+            token, ids, p = sequence.sampler.sample_told(allowed)
+            told = _drawn_by(token, ids, p, n_top)
+            certain = self._certain(sequence, token, allowed)
+            return certain, told if certain == token else TokenLogprobs(certain, 0.0)
+        token = self._certain(sequence, sequence.sampler.sample(allowed), allowed)
+        return token, None if n_top is None else logprobs_of(raw, token, n_top)
+
+    @staticmethod
+    def _certain(sequence: Sequence, token: int, allowed: Logits) -> int:
+        """A token that the grammar allows, also where biases had left none of them."""
+        constraint = sequence.constraint
+        return token if constraint is None or constraint.allows(token) else int(allowed.argmax())
 
     def _within_limits(self, sequence: Sequence, ids: list[int]) -> list[int]:
         """The ids up to one that ends the sequence, or to the end of its room."""
@@ -118,16 +124,23 @@ def _agreement(written: List[int], draft: List[int]) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(written), len(draft)))
 
 
-def _drawn_by(
-    token: int, ids: NDArray[np.int32], p: NDArray[np.float32], n_top: int
-) -> TokenLogprobs:
+def _allowed(sequence: Sequence, raw: Logits) -> Logits:
+    """The logits, -inf where a grammar bans; other continuations read the same raw ones."""
+    if sequence.constraint is None:
+        return raw
+    logits: Logits = raw.copy()
+    sequence.constraint.apply(logits, sequence.is_late)
+    return logits
+
+
+def _drawn_by(token: int, ids: NDArray[np.int64], p: Logits, n_top: int) -> TokenLogprobs:
     """Of the ids that were left to draw from, the likeliest first, those that have a chance."""
     own = float(p[ids == token][0])
     top = [(int(id), float(np.log(q))) for id, q in zip(ids[:n_top], p[:n_top], strict=True) if q]
     return TokenLogprobs(token, float(np.log(own)), tuple(top))
 
 
-def logprobs_of(logits: NDArray[np.float32], token: int, n_top: int) -> TokenLogprobs:
+def logprobs_of(logits: Logits, token: int, n_top: int) -> TokenLogprobs:
     """Log-softmax of logits of shape (n_vocab,) at `token`, and of the n_top likeliest ids."""
     largest = float(logits.max())
     total = largest + float(np.log(np.exp(logits - largest, dtype=np.float32).sum()))

@@ -121,6 +121,9 @@ def llama_metrics(total: Counts, recent: Counts) -> Iterator[Metric]:
 
 def own_metrics(counts: Counts, health: EngineHealth) -> Iterator[Metric]:
     """Those that only this server has."""
+    yield Metric(
+        "edge_agent:compute_seconds_total", "counter", "Seconds in llama.cpp.", counts.compute_s
+    )
     yield Metric("edge_agent:requests_total", "counter", "Generations begun.", counts.requests)
     yield Metric(
         "edge_agent:engine_restarts_total", "counter", "Engine processes lost.", health.restarts

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.engine.core.closing import Closing
 from edge_agent.engine.core.constraint import Constraint
 from edge_agent.engine.core.grammars import Compiled, Grammars
+from edge_agent.engine.params import GenerateParams
 from edge_agent.errors import GrammarError
 
 from ..native import opened_vocab
@@ -22,9 +24,13 @@ TIME_S = 30.0
 @pytest.fixture(scope="module")
 def grammars(smollm2_path: Path) -> Iterator[Grammars]:
     with opened_vocab(smollm2_path) as vocab:
-        grammars = Grammars(vocab, eog=(2,))
+        grammars = Grammars(vocab, (2,), lambda: Closing((), (), ()))
         yield grammars
         grammars.close()
+
+
+def asked(grammar: str, n: int = 1) -> GenerateParams:
+    return GenerateParams(grammar=grammar, n=n)
 
 
 def taken(grammars: Grammars, n: int) -> dict[int, Compiled]:
@@ -38,7 +44,7 @@ def taken(grammars: Grammars, n: int) -> dict[int, Compiled]:
 
 
 def test_each_continuation_gets_a_constraint_of_its_own(grammars: Grammars) -> None:
-    grammars.order(1, 'start: "yes" | "no"', 3)
+    grammars.order(1, asked('start: "yes" | "no"', 3))
     constraints = taken(grammars, 1)[1]
     assert isinstance(constraints, list)
     assert len({id(constraint) for constraint in constraints}) == 3
@@ -46,22 +52,22 @@ def test_each_continuation_gets_a_constraint_of_its_own(grammars: Grammars) -> N
 
 
 def test_what_does_not_parse_is_an_error_of_its_order_only(grammars: Grammars) -> None:
-    grammars.order(1, "start: undefined_rule", 1)
-    grammars.order(2, 'start: "yes"', 1)
+    grammars.order(1, asked("start: undefined_rule"))
+    grammars.order(2, asked('start: "yes"'))
     found = taken(grammars, 2)
     assert isinstance(found[1], GrammarError)
     assert isinstance(found[2], list)
 
 
 def test_what_was_taken_is_not_given_again(grammars: Grammars) -> None:
-    grammars.order(1, 'start: "yes"', 1)
+    grammars.order(1, asked('start: "yes"'))
     assert list(taken(grammars, 1)) == [1]
     assert list(grammars.take()) == []
 
 
 def test_what_was_cancelled_is_never_given(grammars: Grammars) -> None:
-    grammars.order(1, HUGE, 1)
-    grammars.order(2, 'start: "yes"', 1)
+    grammars.order(1, asked(HUGE))
+    grammars.order(2, asked('start: "yes"'))
     grammars.cancel(1)
     grammars.cancel(99)
     assert list(taken(grammars, 1)) == [2]
@@ -70,7 +76,7 @@ def test_what_was_cancelled_is_never_given(grammars: Grammars) -> None:
 
 def test_one_that_is_cancelled_while_others_are_taken_is_not_missed(grammars: Grammars) -> None:
     for id in (1, 2, 3):
-        grammars.order(id, 'start: "yes"', 1)
+        grammars.order(id, asked('start: "yes"'))
     found: list[int] = []
     while len(found) < 3:
         grammars.wait(0.05)
@@ -81,7 +87,7 @@ def test_one_that_is_cancelled_while_others_are_taken_is_not_missed(grammars: Gr
 
 
 def test_nothing_is_waited_for_longer_than_asked(grammars: Grammars) -> None:
-    grammars.order(1, HUGE, 4)
+    grammars.order(1, asked(HUGE, 4))
     began = time.monotonic()
     grammars.wait(0.01)
     assert time.monotonic() - began < 5.0

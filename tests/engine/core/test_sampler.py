@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from edge_agent.engine.params import SamplingParams
 from ..native import opened_vocab
 
 N_CTX = 512
+N_VOCAB = 3000
 SIX = {10: 0.4, 11: 0.3, 12: 0.15, 13: 0.1, 14: 0.04, 15: 0.01}  # token -> probability
 Logits: TypeAlias = Mapping[int, float]
 Make: TypeAlias = Callable[..., Sampler]
@@ -34,7 +34,7 @@ def sampler(vocab: Any) -> Iterator[Make]:
     made: list[Sampler] = []
 
     def make(seed: int = 1, **settings: Any) -> Sampler:
-        made.append(Sampler(None, vocab, N_CTX, SamplingParams(**settings), seed))
+        made.append(Sampler(vocab, N_CTX, SamplingParams(**settings), seed))
         return made[-1]
 
     yield make
@@ -53,15 +53,15 @@ def ids(vocab: Any) -> Callable[[str], list[int]]:
 
 
 def applied(sampler: Sampler, logits: Logits) -> tuple[int, dict[int, float]]:
-    """What is drawn, and the logits of the tokens that the chain left."""
-    data = (lib.llama_token_data * len(logits))()
-    for item, (token, logit) in zip(data, logits.items(), strict=True):
-        item.id, item.logit = token, logit
-    first = ctypes.cast(data, ctypes.POINTER(lib.llama_token_data))
-    array = lib.llama_token_data_array(first, len(logits), -1, False)
-    lib.llama_sampler_apply(sampler.chain, ctypes.byref(array))
-    left = [array.data[i] for i in range(array.size)]
-    return array.data[array.selected].id, {item.id: item.logit for item in left}
+    """What is drawn, and the logits of the tokens that were left to draw from."""
+    row = np.full(N_VOCAB, -np.inf, np.float32)
+    row[list(logits)] = list(logits.values())
+    before = row.copy()
+    left = sampler.left(row)
+    token, _, _ = sampler.sample_told(row)
+    assert (row == before).all()
+    kept = dict(zip(left.ids.tolist(), left.logits.tolist(), strict=True))
+    return token, {id: kept[id] for id in logits if id in kept}
 
 
 def shaped(sampler: Sampler, logits: Logits) -> dict[int, float]:
@@ -87,8 +87,10 @@ def test_defaults_draw_from_the_raw_distribution(sampler: Make) -> None:
 
 
 def test_temperature_divides_the_logits(sampler: Make) -> None:
-    assert shaped(sampler(temperature=0.5), {1: 1.0, 2: -2.0}) == {1: 2.0, 2: -4.0}
-    assert shaped(sampler(temperature=4.0), {1: 1.0, 2: -2.0}) == {1: 0.25, 2: -0.5}
+    for temperature in (0.5, 1.0, 4.0):
+        odds = math.exp(-3.0 / temperature)
+        seen = frequencies(sampler(temperature=temperature), {1: 1.0, 2: -2.0})
+        assert seen.get(2, 0.0) == pytest.approx(odds / (1 + odds), abs=0.025)
 
 
 def test_temperature_0_is_greedy_whatever_the_filters_and_the_seed(sampler: Make) -> None:

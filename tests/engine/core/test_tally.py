@@ -26,6 +26,7 @@ def test_counts_are_those_of_the_requests_whether_they_end_or_not(smollm2_path: 
         assert first.decodes == 5 == first.busy  # the first token comes out of the prompt's decode
         assert first.longest == 69 and first.requests == 1
         assert first.prompt_s > 0 and first.predict_s > 0
+        assert 0 < first.compute_s < first.prompt_s + first.predict_s
 
         engine.submit(2, PROMPT, GenerateParams(GREEDY, max_tokens=4, n=2, ignore_eos=True))
         engine.step()

@@ -18,6 +18,7 @@ SOME = Counts(
     predicted_tokens=30,
     predict_s=3.0,
     decodes=40,
+    compute_s=2.5,
     busy=60,
     longest=77,
     requests=5,
