@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from edge_agent.agent.answer.answer import Answer
 from edge_agent.agent.answer.claims import claims
+from edge_agent.agent.answer.comparison import Comparison, comparison
 from edge_agent.agent.answer.links import links, returned, without_made_up
 from edge_agent.agent.answer.question import Kind, asked
 from edge_agent.agent.answer.shapes import ANSWER_CHARS, SHAPED, shape
+from edge_agent.agent.answer.spans import fullest
 from edge_agent.agent.answer.wording import NOT_FOUND, echoes, is_missing
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
@@ -24,7 +26,9 @@ from edge_agent.engine.params import SamplingParams, Usage
 __all__ = ["NOT_FOUND", "Answer", "Answerer", "echoes", "is_missing"]
 
 GREEDY = SamplingParams(temperature=0)
-THOUGHT_CHARS = 200
+# a thought before the answer: without it small models answer with the first name they see
+THOUGHT: Mapping[str, object] = {"thought": {"type": "string", "maxLength": 200}}
+COMPARED_CHARS = 60
 MOST_CITATIONS = 4
 ANSWER_TOKENS = 200
 MARKED = 1e6  # more than any score
@@ -44,16 +48,19 @@ class Answerer:
 
     async def extract(self, question: str, evidence: Evidence, feedback: str = "") -> Answer:
         """See `answer.Answering.extract`."""
-        facts = self.closest(question, evidence)
-        text = prompt("answer").format(facts=as_text(facts), question=question)
+        facts, wanted = self.closest(question, evidence), asked(question)
+        compared = comparison(question, wanted)
+        name, thought = ("compare", _compared(compared)) if compared else ("answer", THOUGHT)
+        text = prompt(name).format(facts=as_text(facts), question=question)
         text += f"\nA first answer was wrong. {feedback}" if feedback else ""
-        # a thought before the answer: without it small models answer with the first name they see
-        thought = {"type": "string", "maxLength": THOUGHT_CHARS}
-        answer = shape(asked(question), facts, self._shaped)
-        completion = await self._point(text, facts, {"thought": thought, "answer": answer})
+        answer = shape(wanted, facts, self._shaped)
+        completion = await self._point(text, facts, {**thought, "answer": answer})
         wrote = _loads(completion.text)
-        found = _without_made_up(str(wrote.get("answer", "")), evidence)
+        settled = compared.settle(wrote) if compared else ""
+        found = _without_made_up(settled or str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
+        if wanted.kind == "date":
+            found = fullest(found, (fact.passage.text for fact in cited))
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
         return _with_claims(found, cited, facts, completion)
@@ -140,6 +147,10 @@ class Answerer:
         wanted = set(words(text))
         shared = [len(wanted & set(words(fact.passage.text))) for fact in facts]
         return [facts[int(np.argmax(shared))]] if any(shared) else []
+
+
+def _compared(comparison: Comparison) -> Mapping[str, object]:
+    return {"compared": {"type": "string", "maxLength": COMPARED_CHARS}, **comparison.values}
 
 
 def _loads(text: str) -> dict[str, object]:

@@ -88,5 +88,20 @@ def moment(date: str) -> Moment | None:
     return int(year[1]), month, int(re.sub(r"\D", "", day[1])) if day and month else 0
 
 
+def fullest(date: str, texts: Iterable[str]) -> str:
+    """The date as exactly as one of the texts has it; as it is where they have several, or none."""
+    known = moment(date)
+    if known is None or known[2]:
+        return date
+    n_known = 2 if known[1] else 1
+    found = [other for text in texts for other in dates(text)]
+    fuller = {
+        m: other
+        for other in found
+        if (m := moment(other)) and m[2] and m[:n_known] == known[:n_known]
+    }
+    return next(iter(fuller.values())) if len(fuller) == 1 else date
+
+
 def _once(found: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agent.answer.spans import dates, moment, numbers, years
+from edge_agent.agent.answer.spans import dates, fullest, moment, numbers, years
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,18 @@ def test_every_span_stands_in_the_text(text: str) -> None:
 )
 def test_dates_can_be_compared(date: str, when: tuple[int, int, int] | None) -> None:
     assert moment(date) == when
+
+
+@pytest.mark.parametrize(
+    ("date", "text", "full"),
+    [
+        ("1894", "He died on 4 June 1894 in Leipzig.", "4 June 1894"),
+        ("June 1894", "He died on June 4, 1894.", "June 4, 1894"),
+        ("1894", "Born on 3 May 1817, he died in 1894.", "1894"),
+        ("1894", "From 4 June 1894 to 9 July 1894.", "1894"),  # which of the two is not said
+        ("4 June 1894", "On 5 June 1894.", "4 June 1894"),
+        ("not found", "On 5 June 1894.", "not found"),
+    ],
+)
+def test_a_date_is_told_as_exactly_as_the_text_has_it(date: str, text: str, full: str) -> None:
+    assert fullest(date, [text]) == full
