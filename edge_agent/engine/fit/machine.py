@@ -52,6 +52,11 @@ def available_bytes() -> int:
     return free if limited is None else min(free, limited)
 
 
+def total_bytes() -> int:
+    """All the memory there is."""
+    return int(psutil.virtual_memory().total)
+
+
 def usable_cores(quota: float | None, topology: Path = TOPOLOGY) -> int:
     """Physical cores within the affinity and the cgroup's quota, at least 1."""
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
