@@ -1,1 +1,1 @@
-"""Makes smaller models out of larger ones: int8 ONNX and quantised GGUF."""
+"""From a checkpoint to a model for a device: convert, merge, quantise, compare."""

@@ -84,13 +84,13 @@ def _as_path(wanted: str, models_dir: Path) -> Path | None:
 
 def _auto(models_dir: Path, catalog: Catalog, memory_bytes: int, hub_answers: HubAnswers) -> Choice:
     usable = [m for m in list_installed(models_dir, catalog) if m.kind == "chat" and not m.problem]
-    fitting = [model for model in usable if _needs(model) <= memory_bytes]
+    fitting = [model for model in usable if needs(model) <= memory_bytes]
     if fitting:
         best = max(fitting, key=_worth)
         reason = f"{best.name} is the best installed model that fits the memory."
         return Choice(best.name, best.path, best.card, reason)
     if usable:
-        least = min(usable, key=_needs)
+        least = min(usable, key=needs)
         reason = f"{least.name} is the smallest installed model; memory is short for it."
         return Choice(least.name, least.path, least.card, reason)
     return _to_pull(catalog, memory_bytes, hub_answers)
@@ -111,8 +111,8 @@ def _to_pull(catalog: Catalog, memory_bytes: int, hub_answers: HubAnswers) -> Ch
     return Choice(default.name, None, default, reason)
 
 
-def _needs(model: Installed) -> int:
-    """Bytes; for a file without a card a quarter more than its size."""
+def needs(model: Installed) -> int:
+    """Bytes of memory; for a file without a card a quarter more than its size."""
     return model.card.memory_bytes if model.card else model.size_bytes * 5 // 4
 
 

@@ -1,0 +1,1 @@
+"""Hugging Face checkpoints on disk: a folder of safetensors, a configuration and a tokenizer."""

@@ -1,0 +1,1 @@
+"""What a smaller GGUF lost against the one it was made of."""

@@ -1,0 +1,1 @@
+"""From a Hugging Face checkpoint to a GGUF, without torch and without holding the model."""

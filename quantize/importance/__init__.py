@@ -1,0 +1,1 @@
+"""The importance matrix: which columns of which weights see large activations."""
