@@ -24,7 +24,7 @@ from pathlib import Path
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import GenerateParams, LoadSpec, SamplingParams, Tokens
 from edge_agent.tools.embed import Embedder
-from edge_agent.tools.extract import extract
+from edge_agent.tools.read.extract import extract
 
 SITE = Path(__file__).resolve().parents[1] / "examples" / "site"
 BUSY = "while True: pass"

@@ -27,9 +27,9 @@ from edge_agent.cli.sample import DEMO_LIBRARY, examples_dir, sample_site
 from edge_agent.config import load_settings
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
-from edge_agent.tools.browse import Browser
-from edge_agent.tools.site import Site
-from edge_agent.tools.web import WebClient
+from edge_agent.tools.browse.browser import Browser
+from edge_agent.tools.web.client import WebClient
+from edge_agent.tools.web.site import Site
 
 LIMITS = Limits(steps=8, seconds=240)
 

@@ -101,12 +101,35 @@ class Settings(BaseSettings):
     verbose: bool = Field(False, description="replies carry __verbose with the prompt")
     tools: tuple[str, ...] = Field((), description="llama-server's; keeps cors_origins local")
     mcp_servers_config: Path | None = None
+    python_tool: bool = Field(False, description="the agent may run Python, confined")
 
     # the world
     libraries: dict[str, Path] = Field(default_factory=dict)
     search_url: tuple[str, ...] = Field((), description="SearXNG instances, asked in order")
-    web_search: bool = Field(True, description="ask DuckDuckGo when nothing else is configured")
+    web_search: bool = Field(True, description="ask the web when nothing else is configured")
+    search_order: tuple[str, ...] = Field(
+        (), description="engines in order; unset: libraries and SearXNG, else what the web has"
+    )
+    search_answers: int = Field(1, ge=1, description="engines whose answers are merged")
+    search_timeout: float = Field(15.0, gt=0, description="seconds an engine has for one try")
+    search_cache_hours: float = Field(24.0, ge=0, description="an answer is given again so long")
+    search_addresses: dict[str, str] = Field(
+        default_factory=dict, description="engines that are elsewhere than usual, such as a mirror"
+    )
+    ddgs_engines: tuple[str, ...] = Field(
+        ("duckduckgo", "mojeek", "yahoo"), description="asked in order for ddgs"
+    )
     allow_hosts: tuple[str, ...] = Field((), description="hosts fetched from even on loopback")
+    egress: Literal["open", "allow-list", "offline"] = Field(
+        "open", description="which hosts are fetched from: all, egress_hosts, or none elsewhere"
+    )
+    egress_hosts: tuple[str, ...] = Field((), description="for allow-list; *.host is all below it")
+    robots_off: tuple[str, ...] = Field(
+        (), description="one's own hosts, whose robots.txt is not asked; * asks none"
+    )
+    page_cache: int = Field(256, ge=0, description="MiB of pages kept between runs; 0 keeps none")
+    render: bool = Field(True, description="run pages' scripts where the extra is installed")
+    chromium: Path | None = Field(None, description="the browser for that; unset: what is found")
 
     @classmethod
     def settings_customise_sources(

@@ -17,7 +17,8 @@
     │   └── EngineBusy           the queue is full (retry_after_s)
     ├── ToolError                the world did not answer; the model reads it
     │   ├── FetchError           one URL (url, kind)
-    │   ├── SearchError          one search engine, or all of them
+    │   ├── SearchError          one search engine, or all of them (transient)
+    │   │   └── SearchBusy       it is asked too often (retry_after_s)
     │   └── LibraryError         a folder of documents
     └── StoreError               the journal on disk
 
@@ -137,7 +138,20 @@ class FetchError(ToolError):
 
 
 class SearchError(ToolError):
-    """A search engine, or every configured one, failed."""
+    """A search engine, or every configured one, failed. transient: a second try may help."""
+
+    def __init__(self, message: str, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class SearchBusy(SearchError):
+    """An engine refuses more queries for now; `retry_after_s` is None when it does not say for how
+    long."""
+
+    def __init__(self, message: str, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class LibraryError(ToolError):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from edge_agent.cli.door_options import keys_of
 from edge_agent.config import Settings
-from edge_agent.errors import ConfigError
 from edge_agent.server.door.binding import refuse_open_doors, stays_here
 from edge_agent.server.serve import bind_all
 from edge_agent.server.services import Door
@@ -45,24 +42,3 @@ def door_of(settings: Settings, doors: Sequence[socket.socket]) -> Door:
         per_key=settings.requests_per_key,
         own_names_only=not keys and stays_here(doors),
     )
-
-
-def mcp_servers(file: Path | None) -> tuple[str, ...]:
-    """The names of the MCP servers in a file {"mcpServers": {name: {"command": ...}}}.
-
-    Raises ConfigError for a file that is missing or is not that.
-    """
-    if file is None:
-        return ()
-    try:
-        text = file.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--mcp-servers-config {file} could not be read: {error}.") from None
-    try:
-        servers = json.loads(text)["mcpServers"]
-        return tuple(name for name, how in servers.items() if str(how["command"]))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise ConfigError(
-            f'--mcp-servers-config {file} is not JSON of the form {{"mcpServers": {{"name": '
-            '{"command": "...", "args": [...]}}}.'
-        ) from None

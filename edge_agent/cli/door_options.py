@@ -62,8 +62,8 @@ Tools = Annotated[
     str | None,
     typer.Option(
         "--tools",
-        help="llama-server's list of tools, or all. The agent has its tools without it; here it "
-        "keeps --cors-origins at localhost where a key is asked for too.",
+        help="Tools that programs on this machine may run by POST /tools: names with commas "
+        "between, or all. The agent has its tools without it. Keeps --cors-origins at localhost.",
     ),
 ]
 McpServers = Annotated[

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_agent.agent.explore.profile import Profile, profile
 from edge_agent.agent.refine.ranker import Ranker
@@ -16,22 +16,25 @@ from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
 from edge_agent.chat.messages import Chat
 from edge_agent.cli.backend import open_backend
+from edge_agent.cli.browsing import Browsing, open_browsing
+from edge_agent.cli.engines import Engines, open_engines
+from edge_agent.cli.extras import Extras, open_extras
 from edge_agent.cli.loaded import Loaded, Say
 from edge_agent.cli.loading import fetch_model
 from edge_agent.cli.local import Here, open_local
+from edge_agent.cli.meanings import meant
 from edge_agent.cli.reach import Reach
 from edge_agent.config import Settings
-from edge_agent.errors import CatalogError, ConfigError, NotFound
+from edge_agent.errors import CatalogError, ConfigError
 from edge_agent.server.text.embedder import EmbeddingModel
+from edge_agent.store.database import Database
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
 from edge_agent.store.runs import RunStore
-from edge_agent.tools.base import SearchProvider, Tool
-from edge_agent.tools.browse import Browser
+from edge_agent.tools.base import Tool
 from edge_agent.tools.embed import Embedder
-from edge_agent.tools.search import DuckDuckGoSearch, SearchChain, SearxngSearch
+from edge_agent.tools.mcp.approval import NOBODY, Approver
 from edge_agent.tools.toolbox import make_tools
-from edge_agent.tools.web import WebClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class House:
     tools_for: ToolsFor
     pages: PageStore
     embeddings: EmbeddingModel | None = None
+    extras: Extras = field(default_factory=Extras)
 
     @property
     def chat(self) -> Chat:
@@ -86,13 +90,43 @@ async def open_house(
 
 @asynccontextmanager
 async def furnish(
-    fetched: Fetched, settings: Settings, reach: Reach, say: Say
+    fetched: Fetched, settings: Settings, reach: Reach, say: Say, approver: Approver = NOBODY
 ) -> AsyncIterator[House]:
-    """Load the model and build the agent. Everything is closed at the end. Raises any error."""
-    async with opened(fetched, settings, say) as loaded:
+    """Load the model and build the agent. Everything is closed at the end. Raises any error.
+
+    approver: asked before a tool of an MCP server is called that its file says to ask for.
+    """
+    async with (
+        opened(fetched, settings, say) as loaded,
+        open_extras(settings, loaded.chat, say, approver) as extras,
+    ):
         way = profile(settings.profile or loaded.profile)
-        async with over(loaded, way, settings, reach, fetched.embedder) as house:
+        embedder = fetched.embedder
+        async with over(loaded, way, settings, reach, embedder, extras=extras) as house:
             yield house
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What can be searched and read, and where it is kept."""
+
+    journal: Database
+    pages: PageStore
+    tools_for: ToolsFor
+
+
+@asynccontextmanager
+async def open_world(
+    settings: Settings, reach: Reach, more: Callable[[], Mapping[str, Tool]] = dict
+) -> AsyncIterator[World]:
+    """Search and reading, with or without a model. more: tools beside them, asked at each run."""
+    async with AsyncExitStack() as stack:
+        journal = open_journal(settings.data_dir / "journal.sqlite")
+        stack.callback(journal.close)
+        browsing = await stack.enter_async_context(open_browsing(settings, reach.allow_hosts))
+        pages = PageStore(journal)
+        engines = await stack.enter_async_context(open_engines(settings, reach))
+        yield World(journal, pages, ToolsFor(reach, engines, browsing, pages, more))
 
 
 @asynccontextmanager
@@ -103,19 +137,17 @@ async def over(
     reach: Reach,
     embedder: Embedder | None,
     weights: Weights = WEIGHTS,
+    extras: Extras | None = None,
 ) -> AsyncIterator[House]:
     """Build the agent over a model that is loaded."""
+    extras = extras or Extras()
     async with AsyncExitStack() as stack:
-        journal = open_journal(settings.data_dir / "journal.sqlite")
-        stack.callback(journal.close)
-        web = await stack.enter_async_context(WebClient(allow_hosts=reach.allow_hosts))
-        pages = PageStore(journal)
-        tools_for = ToolsFor(reach, web, pages)
+        world = await stack.enter_async_context(open_world(settings, reach, extras.now))
         agent = AgentService(
             loaded.chat,
             way,
-            tools_for,
-            RunStore(journal),
+            world.tools_for,
+            RunStore(world.journal),
             Ranker(embedder, weights),
             frozenset(loaded.names),
             settings.runs_at_once,
@@ -125,7 +157,9 @@ async def over(
         embeddings = None if embedder is None else EmbeddingModel(EMBEDDING_MODEL, embedder)
         if embeddings is not None:
             stack.callback(embeddings.close)
-        yield House(loaded, agent, tools_for, pages, embeddings)
+        if embedder is not None:
+            await stack.enter_async_context(meant(reach.libraries, embedder))
+        yield House(loaded, agent, world.tools_for, world.pages, embeddings, extras)
 
 
 def opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncContextManager[Loaded]:
@@ -138,29 +172,26 @@ def opened(fetched: Fetched, settings: Settings, say: Say) -> AbstractAsyncConte
 
 
 class ToolsFor:
-    """The tools of one run: over one library when it names one, else over all there is."""
+    """The tools of one run: over one library when it names one, else over all there is; and
+    what there is `more` when it begins."""
 
-    def __init__(self, reach: Reach, web: WebClient, pages: PageStore) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        engines: Engines,
+        browsing: Browsing,
+        pages: PageStore,
+        more: Callable[[], Mapping[str, Tool]] = dict,
+    ) -> None:
         self._reach = reach
-        self._web = web
+        self._engines = engines
+        self._browsing = browsing
         self._pages = pages
+        self._more = more
 
     def __call__(self, library: str | None) -> Mapping[str, Tool]:
-        libraries = self._reach.libraries
-        if library is not None and library not in libraries:
-            known = ", ".join(sorted(libraries)) or "none"
-            raise NotFound(f"There is no library {library!r} here; there is: {known}.")
-        browser = Browser(self._web, self._pages, libraries)
-        return make_tools(SearchChain(self._providers(library)), browser)
-
-    def _providers(self, library: str | None) -> list[SearchProvider]:
-        if library is not None:
-            return [self._reach.libraries[library]]
-        providers: list[SearchProvider] = list(self._reach.libraries.values())
-        providers += [SearxngSearch(self._web, url) for url in self._reach.search_urls]
-        if self._reach.web_search and not providers:
-            providers.append(DuckDuckGoSearch())
-        return providers
+        browser = self._browsing.browser(self._pages, self._reach.libraries)
+        return {**make_tools(self._engines.chain(library), browser), **self._more()}
 
 
 def _embedder(

@@ -60,6 +60,13 @@ Libraries = Annotated[
 SearchUrls = Annotated[
     list[str] | None, typer.Option("--search", help="URL of a SearXNG instance; may be repeated.")
 ]
+Python = Annotated[
+    bool | None,
+    typer.Option(
+        "--python/--no-python",
+        help="Let the agent run Python, where this machine can confine it. Off by default.",
+    ),
+]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Most turns of the model.")]
 TokenLimit = Annotated[int, typer.Option("--tokens", min=1, help="Most tokens the model writes.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=1, help="Most seconds, all told.")]

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from edge_agent.cli.browsing import web_client
 from edge_agent.config import Settings
 from edge_agent.errors import ConfigError
-from edge_agent.tools.library import Library
+from edge_agent.tools.library.folder import Folder
+from edge_agent.tools.library.kind import AnyLibrary
+from edge_agent.tools.library.library import Library
+from edge_agent.tools.library.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What the agent of a house can reach: libraries by name, and the web."""
 
-    libraries: Mapping[str, Library]
+    libraries: Mapping[str, AnyLibrary]
     search_urls: tuple[str, ...]
     web_search: bool
     allow_hosts: tuple[str, ...]
@@ -26,13 +30,20 @@ class Reach:
 def reach_of(settings: Settings, libraries: Sequence[str], search: Sequence[str]) -> Reach:
     """What the flags add to the settings; hosts named on the command line may be fetched from.
 
-    Raises ConfigError.
+    Of the libraries on the device's shelf those that a flag names, or all when no flag names any
+    library. Raises ConfigError.
     """
-    shelves = shelves_of(settings, libraries)
+    shelf = shelf_of(settings)
+    known = shelf.names()
+    named = [each for each in libraries if each in known and not Path(each).expanduser().is_dir()]
+    folders = shelves_of(settings, [each for each in libraries if each not in named])
     urls = tuple(search) or settings.search_url
     hosts = tuple(map(_host, urls))
+    on_shelf: dict[str, AnyLibrary] = {
+        name: shelf.open(name) for name in (named if libraries else known)
+    }
     return Reach(
-        {name: library_at(name, folder, settings) for name, folder in shelves.items()},
+        {**on_shelf, **{name: library_at(name, at, settings) for name, at in folders.items()}},
         urls,
         settings.web_search,
         (*settings.allow_hosts, *hosts),
@@ -76,7 +87,13 @@ def library_at(name: str, folder: Path, settings: Settings, base_url: str | None
             f"{index.parent} cannot be made: {error.strerror}. Name another folder in "
             "EDGE_AGENT_CACHE_DIR."
         ) from None
-    return Library(name, folder, index, base_url)
+    return Library(name, Folder(folder), index, base_url or "")
+
+
+def shelf_of(settings: Settings) -> Shelf:
+    """The libraries that `edge-agent library` made on this device."""
+    folder = settings.data_dir / "libraries"
+    return Shelf(folder, lambda: web_client(settings))
 
 
 def _host(url: str) -> str:

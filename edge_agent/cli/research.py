@@ -11,6 +11,8 @@ from rich.console import Console
 from edge_agent.agent.jsonable import run_as_json
 from edge_agent.agent.records import Answered, Limits, Run, Task
 from edge_agent.catalog.catalog import SMALL_MODEL
+from edge_agent.cli.approving import at_the_terminal
+from edge_agent.cli.door_options import McpServers
 from edge_agent.cli.engine_options import KvTypeName, Lora, lora_of
 from edge_agent.cli.house import House, fetch, furnish
 from edge_agent.cli.options import (
@@ -23,6 +25,7 @@ from edge_agent.cli.options import (
     Libraries,
     Model,
     ProfileName,
+    Python,
     SearchUrls,
     Seconds,
     Seed,
@@ -36,7 +39,7 @@ from edge_agent.cli.show import Bar, RunPrinter
 from edge_agent.cli.terminal import guarded, print_json, say, settings_of, stderr
 from edge_agent.config import Settings
 from edge_agent.errors import RequestError
-from edge_agent.tools.site import Site
+from edge_agent.tools.web.site import Site
 
 
 def run(
@@ -57,6 +60,8 @@ def run(
     profile: ProfileName = None,
     kv_type: KvTypeName = None,
     lora: Lora = None,
+    mcp_servers_config: McpServers = None,
+    python: Python = None,
 ) -> None:
     """Research one question and print the answer with its proof."""
     settings = settings_of(
@@ -70,6 +75,8 @@ def run(
         profile=profile,
         kv_type=kv_type,
         lora=lora_of(lora, None),
+        mcp_servers_config=mcp_servers_config,
+        python_tool=python,
     )
 
     def work() -> Run:
@@ -131,7 +138,7 @@ def _research(settings: Settings, reach: Reach, task: Task, as_json: bool) -> Ru
     printer = RunPrinter(stderr() if as_json else Console())
 
     async def work() -> Run:
-        async with furnish(fetched, settings, reach, say) as house:
+        async with furnish(fetched, settings, reach, say, at_the_terminal()) as house:
             return await _told(house, task, printer)
 
     return asyncio.run(work())

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from edge_agent.cli.capabilities import capabilities_of
-from edge_agent.cli.door import all_keys, door_of, mcp_servers, opened_doors
+from edge_agent.cli.door import all_keys, door_of, opened_doors
 from edge_agent.cli.door_options import (
     Alias,
     AllowAnyone,
@@ -63,6 +63,7 @@ from edge_agent.cli.options import (
     Libraries,
     Model,
     ProfileName,
+    Python,
     SearchUrls,
     Seed,
     Threads,
@@ -70,6 +71,7 @@ from edge_agent.cli.options import (
 from edge_agent.cli.reach import Reach, reach_of
 from edge_agent.cli.show import Bar
 from edge_agent.cli.terminal import guarded, say, settings_of, stderr
+from edge_agent.cli.workbench import bench_of
 from edge_agent.config import Settings
 from edge_agent.server.app import create_app
 from edge_agent.server.responses.desk import Desk
@@ -77,6 +79,8 @@ from edge_agent.server.responses.responses import recover
 from edge_agent.server.serve import serve as serve_app
 from edge_agent.server.services import Defaults, Door, ServedModel, Services
 from edge_agent.store.responses import open_responses
+from edge_agent.tools.mcp.desk import ApprovalDesk
+from edge_agent.tools.mcp.servers import read_servers
 
 
 def serve(
@@ -121,6 +125,7 @@ def serve(
     n_predict: Predict = None,
     tools: Tools = None,
     mcp_servers_config: McpServers = None,
+    python: Python = None,
     library: Libraries = None,
     search: SearchUrls = None,
     backend: Backend = None,
@@ -167,6 +172,7 @@ def serve(
         n_predict=n_predict,
         tools=words_of(tools),
         mcp_servers_config=mcp_servers_config,
+        python_tool=python,
         backend=backend,
         backend_model=backend_model,
         backend_key_env=backend_key_env,
@@ -175,8 +181,7 @@ def serve(
 
     def work() -> None:
         reach = reach_of(settings, library or [], search or [])
-        if servers := mcp_servers(settings.mcp_servers_config):
-            say(f"The MCP servers {', '.join(servers)} are not started: tools of MCP come later.")
+        read_servers(settings.mcp_servers_config)  # a broken file is told before a model is loaded
         with opened_doors(settings) as doors:
             _serve(settings, reach, doors)
 
@@ -188,24 +193,28 @@ def _serve(settings: Settings, reach: Reach, doors: Sequence[socket.socket]) -> 
         fetched = fetch(settings, say, bar)
 
     async def work() -> None:
-        async with furnish(fetched, settings, reach, say) as house:
-            await serve_house(house, settings, doors)
+        desk = ApprovalDesk()
+        async with furnish(fetched, settings, reach, say, desk) as house:
+            await serve_house(house, settings, doors, desk)
 
     asyncio.run(work())
 
 
-async def serve_house(house: House, settings: Settings, doors: Sequence[socket.socket]) -> None:
+async def serve_house(
+    house: House, settings: Settings, doors: Sequence[socket.socket], desk: ApprovalDesk
+) -> None:
     """Serve until a signal ends it, and go on with the runs that were cut off."""
     if cut := house.agent.recover():
         say(f"Going on with {'a run' if len(cut) == 1 else f'{len(cut)} runs'} from before.")
     async with kept_responses(settings) as responses:
-        services = services_of(house, settings, door_of(settings, doors), responses)
+        services = services_of(house, settings, door_of(settings, doors), responses, desk)
         if again := recover(services):
             say(f"Writing {'a response' if again == 1 else f'{again} responses'} anew.")
         await serve_app(
             create_app(services),
             listening=doors,
             on_ready=lambda url: say(f"{house.chat.name} answers at {url}"),
+            on_stop=house.extras.hub.hang_up,
         )
 
 
@@ -222,7 +231,11 @@ async def kept_responses(settings: Settings) -> AsyncIterator[Desk]:
 
 
 def services_of(
-    house: House, settings: Settings, door: Door, responses: Desk | None = None
+    house: House,
+    settings: Settings,
+    door: Door,
+    responses: Desk | None = None,
+    approvals: ApprovalDesk | None = None,
 ) -> Services:
     """What the routes stand on."""
     loaded = house.loaded
@@ -258,4 +271,6 @@ def services_of(
         shows_slots=settings.slots,
         embeddings=house.embeddings,
         responses=responses,
+        tools=bench_of(house, settings),
+        approvals=approvals if house.extras.hub.links else None,
     )

@@ -24,6 +24,7 @@ from edge_agent.server.research import run, runs
 from edge_agent.server.responses import responses
 from edge_agent.server.services import Services
 from edge_agent.server.text import embeddings, rerank, tokens
+from edge_agent.server.tools import approvals, tools
 
 ERROR_DOC: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": 'What was wrong: {"error": {"code", "message", "type"}}'}
@@ -43,6 +44,8 @@ def create_app(services: Services) -> FastAPI:
     for routes in (text.router, native.router, responses.router):
         app.include_router(routes, responses=ERROR_DOC)
     for routes in (tokens.router, embeddings.router, rerank.router):
+        app.include_router(routes, responses=ERROR_DOC)
+    for routes in (tools.router, approvals.router):
         app.include_router(routes, responses=ERROR_DOC)
     app.state.scrapes = metrics.Scrapes()
     for routes in (props.router, slots.router, metrics.router):

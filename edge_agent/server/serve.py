@@ -72,19 +72,21 @@ async def serve(
     *,
     listening: Sequence[socket.socket] = (),
     on_ready: Callable[[str], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     log_level: str = "info",
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop`, then returns; streams are cut after GRACE_S seconds.
 
     `listening` are sockets from `bind_all`, for a caller that took the port before; `on_ready` is
-    told the URL (of the first) once requests are answered.
+    told the URL (of the first) once requests are answered; `on_stop` is called when the end begins,
+    before what is under way is waited for.
     """
     doors = [*listening] or [bind(host, port)]
     config = uvicorn.Config(
         app, log_level=log_level, timeout_graceful_shutdown=GRACE_S, server_header=False
     )
-    server = _Server(config, on_ready)
+    server = _Server(config, on_ready, on_stop)
     stopper = asyncio.ensure_future(_stop_on(stop or asyncio.Event(), server))
     try:
         with _signals_end_here():
@@ -101,9 +103,15 @@ async def _stop_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[str], None] | None,
+        on_stop: Callable[[], None] | None,
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -112,6 +120,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn cancels what is left after the grace; this also waits for its clean-up."""
+        if self._on_stop:
+            self._on_stop()
         await super().shutdown(sockets)
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=CLEANUP_S)

@@ -16,6 +16,8 @@ from edge_agent.server.device.device import Device, Elsewhere
 from edge_agent.server.research.model import AgentChat, agent_names
 from edge_agent.server.responses.desk import Desk
 from edge_agent.server.text.embedder import EmbeddingModel
+from edge_agent.server.tools.bench import Bench
+from edge_agent.tools.mcp.desk import ApprovalDesk
 
 HealthState: TypeAlias = Literal["ok", "loading", "restarting", "failed"]
 ReasoningFormat: TypeAlias = Literal["auto", "none", "deepseek", "deepseek-legacy"]
@@ -93,7 +95,8 @@ class Services:
     their requests; None where there are none. texts: the model's text side, None at a backend.
     verbose: replies carry `__verbose`, as those of llama-server --verbose. embeddings: the model
     of /v1/embeddings and /v1/rerank, None where it could not be had. responses: where those of
-    /v1/responses are kept; None keeps none.
+    /v1/responses are kept; None keeps none. tools: those that clients on this machine may run
+    themselves, None where that is off. approvals: calls that wait for a person's word.
     """
 
     chat: Chat
@@ -113,6 +116,8 @@ class Services:
     shows_slots: bool = False
     embeddings: EmbeddingModel | None = None
     responses: Desk | None = None
+    tools: Bench | None = None
+    approvals: ApprovalDesk | None = None
 
     def chat_named(self, model: str | None) -> Chat:
         """The agent for a name of its own, else the model that is loaded, whatever it is called."""

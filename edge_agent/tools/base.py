@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,12 +30,24 @@ class SearchResults:
 
     engine: the provider that answered, or "" when none did.
     failures: (provider, sentence) of every provider that was asked and failed.
+    found_nothing: providers beside `engine` that were asked and found nothing.
+    age_s: how many seconds ago the engine was asked; 0 when it was now.
     """
 
     query: str
     hits: tuple[SearchHit, ...]
     engine: str
     failures: tuple[tuple[str, str], ...] = ()
+    found_nothing: tuple[str, ...] = ()
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a page leads, and the words that lead there."""
+
+    url: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ class Page:
     """A document as text: headings as `# `, tables as `| a | b |` rows, list items as `- `.
 
     url is where it was found at last, after redirects. source is "web" or a library's name.
-    fetched_at is ISO 8601 UTC.
+    fetched_at is ISO 8601 UTC. links: where it leads; not kept with a stored page.
     """
 
     url: str
@@ -52,6 +64,7 @@ class Page:
     media_type: str
     source: str
     fetched_at: str
+    links: tuple[Link, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,12 @@ class Fetcher(Protocol):
     """Reads one URL into a page; raises FetchError."""
 
     async def fetch(self, url: str) -> Page: ...
+
+
+class Holder(Fetcher, Protocol):
+    """A Fetcher of some pages. holds: whether a URL is one of them."""
+
+    async def holds(self, url: str) -> bool: ...
 
 
 def _adapter(function: Callable[..., Awaitable[Any]]) -> TypeAdapter[Any]:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from edge_agent.errors import FetchError, ToolError
 from edge_agent.tools.base import Fetcher, FetchFailure, Page, SearchResults, Tool
-from edge_agent.tools.search import SearchChain
+from edge_agent.tools.search.chain import SearchChain
 
 MAX_AT_ONCE = 3
 RESULTS_PER_QUERY = 10

@@ -22,7 +22,7 @@ from edge_agent.chat.messages import (
 from edge_agent.engine.params import Edit, Edited, GenerateParams, Usage
 from edge_agent.errors import ContextOverflow, FetchError, SearchError
 from edge_agent.tools.base import Page, SearchHit, Tool
-from edge_agent.tools.search import SearchChain
+from edge_agent.tools.search.chain import SearchChain
 from edge_agent.tools.toolbox import make_tools
 
 T = TypeVar("T")

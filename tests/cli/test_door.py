@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_agent.cli.door import all_keys, door_of, mcp_servers, opened_doors
+from edge_agent.cli.door import all_keys, door_of, opened_doors
 from edge_agent.cli.door_options import words_of
 from edge_agent.config import load_settings
 from edge_agent.errors import ConfigError
@@ -68,23 +67,6 @@ def test_an_address_on_the_network_needs_a_key_or_a_word() -> None:
     with pytest.raises(ConfigError, match="--api-key"):
         door(host="0.0.0.0")
     door(host="0.0.0.0", api_key=("one",))
-
-
-def test_the_names_of_mcp_servers_are_read(tmp_path: Path) -> None:
-    file = tmp_path / "mcp.json"
-    file.write_text(json.dumps({"mcpServers": {"echo": {"command": "echo", "args": []}}}))
-    assert mcp_servers(file) == ("echo",)
-    assert mcp_servers(None) == ()
-
-
-@pytest.mark.parametrize(
-    "text", ["not json", "[]", "{}", '{"mcpServers": []}', '{"mcpServers": {"a": {}}}', "\xff"]
-)
-def test_a_broken_file_of_mcp_servers_is_a_sentence(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "mcp.json"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"mcpServers|could not be read"):
-        mcp_servers(file)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from edge_agent.cli.main import app
 
 from .shell import Shell
 
-COMMANDS = ("serve", "run", "demo", "pull", "models", "plan", "bench")
+COMMANDS = ("serve", "run", "demo", "search", "pull", "models", "plan", "bench", "mcp")
 LLAMA_SERVER_FLAGS = {
     "--model", "--host", "--port", "--ctx-size", "--parallel", "--batch-size", "--threads",
     "--api-key", "--alias", "--chat-template-file", "--n-gpu-layers", "--seed", "--temp",

@@ -20,6 +20,8 @@ ROW = {
     "installed",
     "path",
     "size",
+    "needs",
+    "fits",
     "n_ctx",
     "licence",
     "profile",
@@ -88,3 +90,18 @@ def holds(pid: int, folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return any(h.resolve() == folder.resolve() for h in handles.iterdir())
     return False
+
+
+def test_a_file_of_ones_own_comes_is_checked_and_goes(
+    shell: Shell, smollm2_path: Path, tmp_path: Path
+) -> None:
+    folder = {"EDGE_AGENT_MODELS_DIR": str(tmp_path / "models")}
+    mine = tmp_path / "mine.gguf"
+    mine.symlink_to(smollm2_path)
+    placed = shell.run("import", str(mine), **folder).stdout.strip()
+    assert Path(placed).is_file()
+    assert "whole" in shell.run("verify", "mine", **folder).stdout
+    told = json.loads(shell.run("rm", "mine", "--json", **folder).stdout)
+    assert told["freed"] == smollm2_path.stat().st_size
+    assert not Path(placed).exists()
+    assert smollm2_path.is_file()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from urllib.parse import unquote
 
-from edge_agent.tools.extract import extract
+from edge_agent.tools.read.extract import extract
 
 from .shell import ROOT, Shell
 

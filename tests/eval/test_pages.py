@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.cli.browsing import open_browsing
+from edge_agent.cli.engines import open_engines
 from edge_agent.cli.house import ToolsFor
 from edge_agent.cli.reach import reach_of
 from edge_agent.config import load_settings
@@ -16,7 +18,6 @@ from edge_agent.eval.pages import ToolPages
 from edge_agent.store.journal import open_journal
 from edge_agent.store.pages import PageStore
 from edge_agent.tools.base import FetchFailure, Page
-from edge_agent.tools.web import WebClient
 
 from .localweb import HARBOUR, serving
 
@@ -26,8 +27,12 @@ async def over(url: str, folder: Path) -> AsyncIterator[ToolPages]:
     """The pages of who was given `url` as --search."""
     reach = reach_of(load_settings(), [], [url])
     journal = open_journal(folder / "journal.sqlite")
-    async with WebClient(allow_hosts=reach.allow_hosts) as client:
-        tools_for = ToolsFor(reach, client, PageStore(journal))
+    settings = load_settings(cache_dir=folder)
+    async with (
+        open_browsing(settings, reach.allow_hosts) as browsing,
+        open_engines(settings, reach) as engines,
+    ):
+        tools_for = ToolsFor(reach, engines, browsing, PageStore(journal))
         yield ToolPages(lambda: tools_for(None))
     journal.close()
 

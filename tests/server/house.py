@@ -24,6 +24,7 @@ from edge_agent.errors import ContextOverflow, NotFound
 from edge_agent.server.responses.desk import Desk
 from edge_agent.server.services import Services
 from edge_agent.server.text.embedder import EmbeddingModel
+from edge_agent.server.tools.bench import Listed, chosen
 from edge_agent.store.journal import open_journal
 from edge_agent.store.responses import open_responses
 from edge_agent.store.runs import RunStore
@@ -33,6 +34,7 @@ from tests.agent.fakes import FakeChat as ScriptedChat
 from tests.server.device.fakes import FakeDevice
 from tests.server.fakes import USAGE, FakeChat, Pause, Script
 from tests.server.text.fakes import FakeReader, FakeTexts
+from tests.server.tools.fakes import ObligingDesk
 
 N_CTX = 4096
 THOUGHT_S = 3.0  # of one who was told to think hard
@@ -128,6 +130,8 @@ def house(folder: Path) -> Iterator[Services]:
             device=FakeDevice(),
             embeddings=embeddings,
             responses=Desk(responses),
+            tools=chosen(["all"], [Listed(t, "builtin") for t in world.tools().values()], []),
+            approvals=ObligingDesk(),
             shows_metrics=True,
             shows_slots=True,
         )

@@ -39,7 +39,7 @@ Answer = Callable[[BaseHTTPRequestHandler, dict[str, list[str]]], Reply | None]
 class FaultyWeb:
     """A real HTTP server on loopback whose paths are faults; remembers the requests it got."""
 
-    def __init__(self) -> None:
+    def __init__(self, routes: Mapping[str, Answer] | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         web = self
 
@@ -48,7 +48,7 @@ class FaultyWeb:
                 parts = urlsplit(self.path)
                 heads = {name.lower(): value for name, value in self.headers.items()}
                 web.requests.append((self.path, heads))
-                answer = ROUTES.get(parts.path, _missing)
+                answer = (ROUTES if routes is None else routes).get(parts.path, missing)
                 reply = answer(self, parse_qs(parts.query))
                 if reply is not None:
                     send(self, reply)
@@ -99,16 +99,17 @@ def send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         return  # the client had enough, which is what these tests are about
 
 
-def _missing(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> Reply:
+def missing(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> Reply:
     return Reply(b"<h1>Not here</h1>", status=404)
 
 
-def _fixed(reply: Reply) -> Answer:
+def fixed(reply: Reply) -> Answer:
     return lambda handler, query: reply
 
 
 def _redirect(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> Reply:
-    return Reply(status=302, headers={"Location": query["to"][0]})
+    raw = query["to"][0].encode("utf-8", "surrogatepass").decode("latin-1")  # as bytes on the wire
+    return Reply(status=302, headers={"Location": raw})
 
 
 def _chain(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> Reply:
@@ -186,21 +187,35 @@ def _raw_deflate(data: bytes) -> bytes:
 
 
 def _packed(body: bytes, encoding: str) -> Answer:
-    return _fixed(Reply(body, headers={"Content-Encoding": encoding}))
+    return fixed(Reply(body, headers={"Content-Encoding": encoding}))
 
 
 PAGE = ARTICLE.encode()
 LATIN = "<html><head><title>Kafé</title></head><body><p>Café Angèle €</p></body></html>"
+LONG = (
+    "<html><body><main>"
+    + "".join(
+        f"<h2>Part {n}</h2><p>" + f"Sentence {n} of the long report stands here. " * 90 + "</p>"
+        for n in range(8)
+    )
+    + "</main></body></html>"
+)
+LINKS = """<html><body><nav><a href="/home">Home</a></nav><main><p>See <a href="lamp#top">the
+lamp</a>, <a href="https://isles.example/keeper?id=7">its keeper</a>, <a href="/lamp">again</a>,
+<a href="mailto:a@b.example">a letter</a> and <a href="#note">a note</a>.</p></main></body>
+</html>"""
 ROUTES: dict[str, Answer] = {
-    "/article": _fixed(Reply(PAGE)),
+    "/long": fixed(Reply(LONG.encode())),
+    "/links": fixed(Reply(LINKS.encode())),
+    "/article": fixed(Reply(PAGE)),
     "/redirect": _redirect,
     "/chain": _chain,
-    "/nowhere": _fixed(Reply(status=302)),
+    "/nowhere": fixed(Reply(status=302)),
     "/drip": _drip,
     "/stall": _stall,
     "/endless": _endless,
     "/cut": _cut,
-    "/announced": _fixed(Reply(b"x", headers={"Content-Length": "99999999999"})),
+    "/announced": fixed(Reply(b"x", headers={"Content-Length": "99999999999"})),
     "/gzip": _packed(gzip.compress(PAGE[:200]) + gzip.compress(PAGE[200:]), "gzip"),
     "/zlib": _packed(zlib.compress(PAGE), "deflate"),
     "/deflate": _packed(_raw_deflate(PAGE), "deflate"),
@@ -208,17 +223,17 @@ ROUTES: dict[str, Answer] = {
     "/cutgzip": _packed(gzip.compress(PAGE * 50)[:-30], "gzip"),
     "/notgzip": _packed(b"this was never packed", "gzip"),
     "/brotli": _packed(b"\x0b\x02\x80abc\x03", "br"),
-    "/binary": _fixed(Reply(b"\x7fELF\0\0\0\x01" * 99, "application/octet-stream")),
-    "/image": _fixed(Reply(b"\x89PNG\r\n\x1a\n\0\0", "text/html")),
-    "/empty": _fixed(Reply(b"  \n")),
-    "/plainhtml": _fixed(Reply(PAGE, "text/plain")),
-    "/untyped": _fixed(Reply(PAGE, "")),
-    "/busy": _fixed(Reply(b"busy", status=503, headers={"Retry-After": "30"})),
-    "/latin-as-utf8": _fixed(Reply(LATIN.encode("cp1252"), "text/html; charset=utf-8")),
-    "/utf8-as-latin": _fixed(Reply(LATIN.encode(), "text/html; charset=iso-8859-1")),
-    "/utf16": _fixed(Reply(LATIN.encode("utf-16"), "text/html")),
-    "/nonsense-charset": _fixed(Reply(LATIN.encode("cp1252"), "text/html; charset=klingon")),
-    "/script-only": _fixed(Reply(b"<html><body><script>draw()</script></body></html>")),
+    "/binary": fixed(Reply(b"\x7fELF\0\0\0\x01" * 99, "application/octet-stream")),
+    "/image": fixed(Reply(b"\x89PNG\r\n\x1a\n\0\0", "text/html")),
+    "/empty": fixed(Reply(b"  \n")),
+    "/plainhtml": fixed(Reply(PAGE, "text/plain")),
+    "/untyped": fixed(Reply(PAGE, "")),
+    "/busy": fixed(Reply(b"busy", status=503, headers={"Retry-After": "30"})),
+    "/latin-as-utf8": fixed(Reply(LATIN.encode("cp1252"), "text/html; charset=utf-8")),
+    "/utf8-as-latin": fixed(Reply(LATIN.encode(), "text/html; charset=iso-8859-1")),
+    "/utf16": fixed(Reply(LATIN.encode("utf-16"), "text/html")),
+    "/nonsense-charset": fixed(Reply(LATIN.encode("cp1252"), "text/html; charset=klingon")),
+    "/script-only": fixed(Reply(b"<html><body><script>draw()</script></body></html>")),
     "/search": _searxng,
 }
 
@@ -278,6 +293,9 @@ class FakeFetcher:
             raise FetchError(f"{url} answered 404 (Not Found).", url, "status")
         return Page(url, "T", self._pages[url], "text/html", "web", "2024-05-01T10:00:00+00:00")
 
+    async def holds(self, url: str) -> bool:
+        return url in self._pages
+
 
 def hit(url: str, source: str = "fake") -> SearchHit:
     return SearchHit(url, f"Title of {url}", "snippet", source)
@@ -294,12 +312,14 @@ def pdf(*pages: list[str], title: str = "") -> bytes:
     ]
     for n, lines in enumerate(pages):
         shown = "".join(f"({line}) Tj T* " for line in lines)
-        stream = f"BT /F1 11 Tf 14 TL 50 740 Td {shown}ET".encode("cp1252")
+        stream = zlib.compress(f"BT /F1 11 Tf 14 TL 50 740 Td {shown}ET".encode("cp1252"))
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * n} 0 R "
             "/Resources << /Font << /F1 3 0 R >> >> >>".encode()
         )
-        objects.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(stream), stream))
+        objects.append(
+            b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(stream), stream)
+        )
     objects.append(f"<< /Title ({title}) >>".encode("cp1252"))
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):

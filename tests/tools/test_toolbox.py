@@ -6,7 +6,7 @@ import pytest
 
 from edge_agent.errors import SearchError, ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchResults
-from edge_agent.tools.search import SearchChain
+from edge_agent.tools.search.chain import SearchChain
 from edge_agent.tools.toolbox import make_tools
 from tests.tools.fakes import FakeFetcher, FakeProvider, hit
 

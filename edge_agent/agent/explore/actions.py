@@ -9,20 +9,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edge_agent.agent.explore.arguments import at_once, texts
 from edge_agent.agent.explore.found import Found, Provenance, urls_in
 from edge_agent.agent.explore.guard import Guard
 from edge_agent.agent.explore.turn import Call
 from edge_agent.agent.records import Action
 from edge_agent.agent.state import RunState
-from edge_agent.chat import lenient
 from edge_agent.chat.messages import ToolSpec
 from edge_agent.errors import ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchHit, SearchResults, Tool
-from edge_agent.tools.toolbox import MAX_AT_ONCE, batches
+from edge_agent.tools.toolbox import batches
+from edge_agent.tools.untrusted.fence import fenced
+from edge_agent.tools.untrusted.marks import MARK, suspicious
 
 SNIPPET_WORDS = 30
 RESULT_CHARS = 8_000  # of what a tool of another kind returns, that the model reads
 LINE_CHARS = 120  # of the same, that the record shows
+OWN = ("search", "fetch_url")  # whose repeated calls read on instead
+SAME_TURN = "This very call stands in this turn already."
+OWN_TOOLS = frozenset({"recall", "PythonInterpreter"})  # what they return is not the world's
+PURPOSE_CHARS = 300  # of a call, that its result is refined for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Actions:
         for url in state.urls:
             self._guard.is_new_url(url)
         for fact in state.facts:
-            self.provenance.learn_from(fact.page.text)
+            self.provenance.link_from(fact.page.text, own=fact.page.url)
         for action in (action for step in state.steps for action in step.actions):
             self._remember(Call(action.tool, action.arguments))
             self._restore_read(action)
@@ -94,7 +100,7 @@ class Actions:
     def _remember(self, call: Call) -> None:
         self._made.add(_letters(call))
         if call.tool == "search":
-            for query in _texts(call.arguments.get("query"), "search"):
+            for query in texts(call.arguments.get("query"), "search"):
                 self._tried[f"searched “{query}”"] = None
 
     @property
@@ -120,8 +126,18 @@ class Actions:
         return "\n".join(["Results not read yet:", *lines]) if lines else ""
 
     async def run_all(self, calls: Sequence[Call]) -> list[Outcome]:
-        """All calls of a turn at once."""
-        return await asyncio.gather(*(self.run(call) for call in calls))
+        """All calls of a turn at once; of the same call of another tool one is made."""
+        at = {_letters(call): i for i, call in reversed(list(enumerate(calls)))}
+        again = [at[_letters(call)] < i and call.tool not in OWN for i, call in enumerate(calls)]
+        work = (
+            self._repeated(call) if known else self.run(call)
+            for call, known in zip(calls, again, strict=True)
+        )
+        return await asyncio.gather(*work)
+
+    async def _repeated(self, call: Call) -> Outcome:
+        outcome = self._outcome(call, SAME_TURN, SAME_TURN, repeated=True)
+        return replace(outcome, action=replace(outcome.action, repeated=True))
 
     async def run(self, call: Call) -> Outcome:
         began = time.monotonic()
@@ -162,15 +178,28 @@ class Actions:
         raise ToolError(f"There is no tool {call.tool}: the tools are {known}.")
 
     async def _other(self, call: Call) -> Outcome:
-        """A tool of another kind: what it returns is text."""
-        text = str(await self._tools[call.tool].call(call.arguments))
-        self.provenance.learn_from(text[:RESULT_CHARS])
-        return self._outcome(call, " ".join(text.split())[:LINE_CHARS], text[:RESULT_CHARS])
+        """A tool of another kind: a page it returns is refined like any other, the rest is text."""
+        returned = await self._tools[call.tool].call(call.arguments)
+        if isinstance(returned, Page):
+            return self._page_of_tool(call, returned)
+        text = str(returned)[:RESULT_CHARS]
+        line = " ".join(text.split())[:LINE_CHARS]
+        self.provenance.link_from(text)
+        own = call.tool in OWN_TOOLS
+        return self._outcome(call, line, text if own else fenced(text, f"the tool {call.tool}"))
+
+    def _page_of_tool(self, call: Call, page: Page) -> Outcome:
+        self.provenance.learn([page.url])
+        self.provenance.link_from(page.text)
+        self._tried[f"called “{page.title}”"] = None
+        line = " ".join(page.text[: 2 * LINE_CHARS].split())[:LINE_CHARS]
+        said = " ".join(str(value) for value in call.arguments.values())
+        return self._outcome(call, line, "", (page,), f"{call.tool} {said}"[:PURPOSE_CHARS])
 
     # searching
 
     async def _search(self, call: Call) -> Outcome:
-        queries, later = _at_once(_texts(call.arguments.get("query"), "search"))
+        queries, later = at_once(texts(call.arguments.get("query"), "search"))
         new = [query for query in queries if self._guard.is_new_query(query)]
         if not new:
             return await self._next_unread(call, "This was searched before.", " ".join(queries))
@@ -230,19 +259,23 @@ class Actions:
         return "\n".join([f"Results for “{result.query}”:", *lines, *failures])
 
     def _hit_line(self, number: int, hit: SearchHit) -> str:
-        snippet = " ".join(hit.snippet.split()[:SNIPPET_WORDS])
+        snippet, title = " ".join(hit.snippet.split()[:SNIPPET_WORDS]), " ".join(hit.title.split())
         read = ", already read" if self._guard.was_read(hit.url) else ""
-        return f"{number}. {hit.title} ({hit.url}{read}): {snippet}"
+        mark = MARK if suspicious(f"{title}: {snippet}") else ""
+        return f"{number}. {mark}{title} ({hit.url}{read}): {snippet}"
 
     # reading
 
     def _urls(self, references: Any) -> list[str]:
-        wanted = [self.found.url_of(each) for each in _texts(references, "fetch_url")]
+        wanted = [self.found.url_of(each) for each in texts(references, "fetch_url")]
         return list(dict.fromkeys(wanted))
 
     async def _read(self, call: Call) -> Outcome:
         purpose = str(call.arguments.get("purpose") or "")
-        urls, later = _at_once(self._urls(call.arguments.get("url")))
+        wanted, later = at_once(self._urls(call.arguments.get("url")))
+        urls, withheld = self._let_out(wanted)
+        if withheld and not urls:
+            return self._outcome(call, withheld, f"Error: {withheld}", error=withheld)
         gone = [url for url in urls if self._guard.failure_of(url)]
         again = [u for u in urls if self._guard.was_read(u) and u not in gone]
         again = [url for url in again if self._guard.is_new_purpose(url, purpose)]
@@ -251,8 +284,16 @@ class Actions:
             self._guard.is_new_purpose(url, purpose)
         if not new and not again:
             return await self._next_unread(call, self._why_not(gone), purpose)
-        text = " ".join(filter(None, ["Read again, for this purpose." if again else "", later]))
+        before = "Read again, for this purpose." if again else ""
+        text = " ".join(filter(None, [before, later, withheld]))
         return await self._fetch(call, [*new, *again], purpose, text)
+
+    def _let_out(self, wanted: Sequence[str]) -> tuple[list[str], str]:
+        """What may be fetched, and what is said of the rest: nothing of the run leaves in a URL."""
+        why = {url: self.provenance.refusal(url) for url in wanted}
+        held = [f"{url} was not fetched: {reason}." for url, reason in why.items() if reason]
+        told = f"{' '.join(held)} Search, or take an address as it stands." if held else ""
+        return [url for url in wanted if not why[url]], told
 
     def _why_not(self, gone: Sequence[str]) -> str:
         failures = [f"{url} could not be read: {self._guard.failure_of(url)}" for url in gone]
@@ -281,25 +322,29 @@ class Actions:
         titles = [f"read “{p.title}”{mark if p.url in guessed else ''}" for p in pages]
         result = "; ".join(filter(None, [line or text, *titles, *failed]))
         error = failures[0].message if failures and not pages else None
-        warned = [f"{url} was guessed: no tool named it, so it proves nothing." for url in guessed]
+        warned = [f"{url} was guessed: {_why_guessed(linked)}" for url, linked in guessed.items()]
         told = "\n".join(filter(None, [text, *warned, *failed]))
         return self._outcome(call, result, told, pages, purpose, error)
 
-    def _note_read(self, urls: Sequence[str], read: Sequence[Page | FetchFailure]) -> list[str]:
-        """Remember what was read. The addresses of pages that were guessed."""
-        guessed = []
+    def _note_read(
+        self, urls: Sequence[str], read: Sequence[Page | FetchFailure]
+    ) -> dict[str, bool]:
+        """Remember what was read. The addresses of pages that neither the user nor a search gave,
+        and whether at least a page did."""
+        guessed: dict[str, bool] = {}
         for asked, got in zip(urls, read, strict=False):  # in the order they were asked for
             if isinstance(got, FetchFailure):
                 self._guard.note_failure(asked, got.message)
                 continue
             self._guard.is_new_url(got.url)
             self._tried[f"read “{got.title}”"] = None
-            if not (self.provenance.is_known(asked) or self.provenance.is_known(got.url)):
-                guessed.append(got.url)
-                continue
-            self.provenance.learn([got.url])  # where a known address leads
-            self.provenance.learn_from(got.text)
-        self.provenance.guess(guessed)
+            linked = self.provenance.is_linked(asked)
+            self.provenance.link_from(got.text, [link.url for link in got.links], got.url)
+            if self.provenance.is_known(asked) or self.provenance.is_known(got.url):
+                self.provenance.learn([got.url])  # where a known address leads
+            else:
+                guessed[got.url] = linked
+        self.provenance.guess(url for url, linked in guessed.items() if not linked)
         return guessed
 
     @staticmethod
@@ -316,29 +361,11 @@ class Actions:
         return Outcome(action, text, pages, purpose, repeated)
 
 
+def _why_guessed(linked: bool) -> str:
+    if linked:
+        return "only a page names it, not the question nor a search."
+    return "no tool named it, so it proves nothing."
+
+
 def _letters(call: Call) -> str:
     return json.dumps([call.tool, dict(call.arguments)], sort_keys=True, default=str)
-
-
-def _texts(value: Any, tool: str) -> list[str]:
-    """Models write a string where a list is due, and now and then the schema as the value."""
-    if isinstance(value, str) and value.lstrip().startswith('["'):
-        value = _parsed(value)
-    values = value if isinstance(value, (list, tuple)) else [value]
-    if any(isinstance(each, (dict, list, bool)) for each in values):
-        raise ToolError(f"{tool}: give plain texts, such as a name or a phrase, not a schema.")
-    return [str(each) for each in values if each is not None and str(each).strip()]
-
-
-def _at_once(items: list[str]) -> tuple[list[str], str]:
-    """What is done now, and what is said of the rest."""
-    left = items[MAX_AT_ONCE:]
-    later = f"Only {MAX_AT_ONCE} at a time: ask again for {', '.join(left)}." if left else ""
-    return items[:MAX_AT_ONCE], later
-
-
-def _parsed(value: str) -> Any:
-    try:
-        return lenient.loads(value)
-    except ValueError:
-        return value

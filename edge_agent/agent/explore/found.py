@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from edge_agent.agent.explore.guard import canonical
+from edge_agent.agent.explore.outbound import Outbound
 from edge_agent.tools.base import SearchHit
+from edge_agent.tools.canonical import canonical
 
 URL = re.compile(r"(?:https?|library)://[^\s<>\"'”)\]}|\\^`]+")
 LINKS_OF_PAGE = 5_000  # addresses remembered of one page's text
@@ -52,24 +53,47 @@ class Found:
 
 
 class Provenance:
-    """Where addresses came from: the user, a search, a page that was read, or nowhere."""
+    """Where addresses came from: the user, a search, a page that was read, or nowhere.
+
+    Only what the user or a search gave is known. What a page names is a guess like one of the
+    model's own, but one that leads somewhere.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
+        self._linked: set[str] = set()
         self._given = ""
         self._guessed: set[str] = set()
+        self._outbound = Outbound()
 
     def give(self, text: str) -> None:
         """What the user wrote: any address in it may be read and cited."""
         self._given = f"{self._given}\n{text.casefold()}"
+        self._outbound.name(urls_in(text))
+        self._outbound.note(text)
 
     def learn(self, urls: Iterable[str]) -> None:
-        """A tool returned these."""
-        self._known.update(canonical(url) for url in urls)
+        """A search returned these, or something known led there."""
+        named = list(urls)
+        self._known.update(canonical(url) for url in named)
+        self._outbound.name(named)
 
-    def learn_from(self, text: str) -> None:
-        """A tool returned a text with these addresses in it."""
-        self.learn(urls_in(text)[:LINKS_OF_PAGE])
+    def link_from(self, text: str, urls: Iterable[str] = (), own: str = "") -> None:
+        """A page or a tool of another kind says this and leads there; what it calls itself, its
+        `own` address, is no proof of it."""
+        linked = [*urls_in(text)[:LINKS_OF_PAGE], *urls]
+        self._linked.update({canonical(url) for url in linked} - {canonical(own)})
+        self._outbound.link(linked)
+        self._outbound.note(text)
+
+    def is_linked(self, url: str) -> bool:
+        """Whether a page that was read names it."""
+        return canonical(url) in self._linked
+
+    def refusal(self, url: str) -> str:
+        """Why an address must not be fetched because of what it may carry away, or ""."""
+        query = url.partition("?")[2].partition("#")[0].casefold()
+        return "" if query and query in self._given else self._outbound.refusal(url)
 
     def is_known(self, url: str) -> bool:
         key = canonical(url)
@@ -90,4 +114,5 @@ class Provenance:
 
     def is_guessed(self, url: str) -> bool:
         """Whether a page was read only because the model guessed its address."""
-        return canonical(url) in self._guessed and not self.is_known(url)
+        named = self.is_known(url) or self.is_linked(url)
+        return canonical(url) in self._guessed and not named

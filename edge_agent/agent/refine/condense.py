@@ -15,6 +15,7 @@ from edge_agent.agent.refine.passages import Passage
 from edge_agent.agent.refine.sentences import sentences
 from edge_agent.chat.messages import ChatRequest, Message
 from edge_agent.engine.params import SamplingParams
+from edge_agent.tools.untrusted.marks import MARK, suspicious
 
 GREEDY = SamplingParams(temperature=0)
 BACKGROUND = 1
@@ -108,7 +109,9 @@ def _literal(text: str, said: str, most: int, limit: int) -> str:
 
 def _numbered(number: int, passage: Passage) -> str:
     under = passage.context.rsplit(" > ", 1)[-1]
-    return f"[{number}] {f'({_line(under)}) ' if under else ''}{_line(passage.text)}"
+    words = _line(passage.text)
+    mark = MARK if suspicious(words) else ""
+    return f"[{number}] {f'({_line(under)}) ' if under else ''}{mark}{words}"
 
 
 def _line(text: str) -> str:

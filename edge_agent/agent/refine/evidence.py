@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge_agent.agent.records import Citation
 from edge_agent.agent.refine.passages import Passage
 from edge_agent.tools.base import Page
+from edge_agent.tools.untrusted.marks import MARK, suspicious
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,13 @@ class Fact:
 
     @property
     def line(self) -> str:
-        """How the model reads it: the number, what it stands under when needed, the words."""
+        """How the model reads it: the number, what it stands under when needed, the words; marked
+        when they want to be obeyed."""
         under = self.passage.context.rsplit(" > ", 1)[-1]
         known = not under or under.casefold() in self.page.title.casefold()
         words = " ".join(self.passage.text.split())
-        return f"[{self.number}] {'' if known else f'({under}) '}{words}"
+        mark = MARK if suspicious(words) else ""
+        return f"[{self.number}] {'' if known else f'({under}) '}{mark}{words}"
 
     @property
     def citation(self) -> Citation:
@@ -71,6 +74,6 @@ def as_text(facts: Iterable[Fact]) -> str:
     for fact in facts:
         if fact.page.title != title:
             title = fact.page.title
-            lines.append(f"From “{title}”:")
+            lines.append(f"From “{' '.join(title.split())}”:")
         lines.append(fact.line)
     return "\n".join(lines)

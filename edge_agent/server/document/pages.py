@@ -44,6 +44,7 @@ RANKED: Json = {
     "documents": ["The council raised a tax.", "The boat sails at dawn."],
     "top_n": 1,
 }
+TOOL: Json = {"tool": "search", "params": {"query": ["keeper of the light"]}}
 EITHER = ("object", "array")
 TOLD = (JSON, EVENTS)
 ACCEPTED = {202: "The run, which goes on by itself; Location says where it is read."}
@@ -167,4 +168,16 @@ DEVICE: Mapping[str, Page] = {
     "GET /metrics": get("/metrics", 501, kinds=(TEXT,)),
 }
 
-PAGES: Mapping[str, Page] = {**CHATS, **RESPONSES, **AGENT, **TEXT_ROUTES, **DEVICE}
+TOOLS: Mapping[str, Page] = {
+    "GET /tools": get("/tools", 501, shapes=("array",)),
+    "POST /tools": post("/tools", TOOL, 404, 501, kinds=TOLD),
+    "GET /tools/approvals": get("/tools/approvals", 501, shapes=("array",)),
+    "POST /tools/approvals/{id}": post(
+        "/tools/approvals/$ID",
+        {"allow": True},
+        *(404, 501),
+        before=reading("ID", "/tools/approvals", '[0]["id"]'),
+    ),
+}
+
+PAGES: Mapping[str, Page] = {**CHATS, **RESPONSES, **AGENT, **TEXT_ROUTES, **DEVICE, **TOOLS}

@@ -10,7 +10,7 @@ WHY: Mapping[int, str] = {
     "prompt does not fit into the window (`exceed_context_size_error`).",
     401: "The server has API keys and none of them was sent.",
     403: "A page of another origin asked, or the name under which the server was asked for is not "
-    "its own.",
+    "its own; or a program on another machine asked for what is only for this one's.",
     404: "There is no such model, or nothing of this id.",
     409: "What is asked for does not go with the state it is in.",
     413: "The body is larger than the server reads.",

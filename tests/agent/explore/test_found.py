@@ -31,11 +31,26 @@ def test_what_names_no_result_stays_as_it_is(reference: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://example.org/a", "https://example.org/a/", "https://notes.example/x?b=1"]
 )
-def test_an_address_of_the_user_or_of_a_tool_is_known(url: str) -> None:
+def test_an_address_of_the_user_or_of_a_search_is_known(url: str) -> None:
     provenance = Provenance()
     provenance.give("What does www.example.org/a say?")
-    provenance.learn_from("See <https://notes.example/x?b=1>, and others.")
+    provenance.learn(["https://notes.example/x?b=1"])
     assert provenance.is_known(url)
+
+
+def test_an_address_that_only_a_page_names_is_not_known_but_no_invention() -> None:
+    provenance = Provenance()
+    provenance.link_from("See <https://notes.example/x>.", ["https://notes.example/y"])
+    for url in ("https://notes.example/x", "http://www.notes.example/y/"):
+        provenance.guess([url])
+        assert provenance.is_linked(url) and not provenance.is_known(url)
+        assert not provenance.is_guessed(url)
+
+
+def test_a_page_does_not_vouch_for_itself() -> None:
+    provenance = Provenance()
+    provenance.link_from("I am http://h/a.", ["http://h/a"], own="http://h/a")
+    assert not provenance.is_linked("http://h/a")
 
 
 @pytest.mark.parametrize(

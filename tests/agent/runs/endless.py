@@ -18,7 +18,7 @@ from edge_agent.chat.messages import ChatRequest, Event, Prompt
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
 from edge_agent.tools.base import Page, SearchHit, Tool
-from edge_agent.tools.search import SearchChain
+from edge_agent.tools.search.chain import SearchChain
 from edge_agent.tools.toolbox import make_tools
 
 from ..fakes import FakeChat, Says
