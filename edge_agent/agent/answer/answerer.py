@@ -59,10 +59,10 @@ class Answerer:
         settled = compared.settle(wrote) if compared else ""
         found = _without_made_up(settled or str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
-        if wanted.kind == "date":
-            found = fullest(found, (fact.passage.text for fact in cited))
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
+        if wanted.kind == "date":
+            found = fullest(found, _on_their_pages(cited, facts))
         return _with_claims(found, cited, facts, completion)
 
     async def support(
@@ -147,6 +147,12 @@ class Answerer:
         wanted = set(words(text))
         shared = [len(wanted & set(words(fact.passage.text))) for fact in facts]
         return [facts[int(np.argmax(shared))]] if any(shared) else []
+
+
+def _on_their_pages(cited: Sequence[Fact], facts: Sequence[Fact]) -> list[str]:
+    """The texts of the cited facts, and of the others from their pages."""
+    pages = {fact.page.url for fact in cited}
+    return [fact.passage.text for fact in facts if fact.page.url in pages]
 
 
 def _compared(comparison: Comparison) -> Mapping[str, object]:

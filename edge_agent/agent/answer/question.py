@@ -47,7 +47,8 @@ COMPUTED = re.compile(
     re.IGNORECASE,
 )
 PLACE = re.compile(
-    r"\b(?:what|which) (?:city|town|village|country|state|county|province|region|continent)\b",
+    r"\b(?:what|which) (?:city|town|village|country|state|county|province|region|continent)\b"
+    r"|^what (?:is|was) the (?:place of (?:birth|death|burial)|birthplace)\b",
     re.IGNORECASE,
 )
 

@@ -96,3 +96,13 @@ def test_a_name_of_the_question_is_no_answer_unless_it_was_a_choice(
     question: str, answer: str, repeats: bool
 ) -> None:
     assert echoes(question, answer) is repeats
+
+
+async def test_a_year_is_told_with_the_day_that_its_page_has() -> None:
+    answerer = Answerer(Pointing({"facts": [1], "answer": "1871"}), Ranker(None), 200)
+    found = Evidence()
+    text = "Ane Pollock (1811-1871) built smacks. She died on 5 May 1871 in Mossby."
+    page = Page("http://h/ane", "Ane", text, "text/html", "web", "2026-01-01T00:00:00Z")
+    found.add(page, split(text))
+    assert (await answerer.extract("When did Ane Pollock die?", found)).text == "5 May 1871"
+    assert (await answerer.extract("In what year did Ane Pollock die?", found)).text == "1871"

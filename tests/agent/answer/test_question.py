@@ -17,6 +17,7 @@ from edge_agent.agent.answer.wording import echoes
         ("Can you tell me who built the Thrift?", "person"),
         ("Where was Lena Tarr born?", "place"),
         ("In which city does Lena Tarr live?", "place"),
+        ("What is the place of birth of Lena Tarr?", "place"),
         ("When was the station opened?", "date"),
         ("When comparing the two harbours, which town has the deeper one?", "place"),
         ("Where the river ends, who keeps the light?", "person"),
