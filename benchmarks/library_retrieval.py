@@ -81,9 +81,10 @@ def measure(find: Find, questions: Sequence[Question]) -> Score:
         first = [question.gold & set(found[:n]) for n in (5, 10)]
         shares = [len(some) / len(question.gold) for some in first]
         rows.append((*shares, *(share == 1.0 for share in shares)))
-    means = [round(float(mean), 3) for mean in np.mean(np.array(rows, dtype=float), axis=0)]
+    means = np.mean(np.array(rows, dtype=float), axis=0)
+    pages_5, pages_10, all_5, all_10 = (round(float(mean), 3) for mean in means)
     median, p95 = (round(float(np.percentile(times, at)), 1) for at in (50, 95))
-    return Score(len(rows), *means, median, p95)
+    return Score(len(rows), pages_5, pages_10, all_5, all_10, median, p95)
 
 
 def finders(index: LibraryIndex, meanings: Meanings | None) -> dict[str, Find]:

@@ -93,7 +93,8 @@ class Provenance:
     def refusal(self, url: str) -> str:
         """Why an address must not be fetched because of what it may carry away, or ""."""
         query = url.partition("?")[2].partition("#")[0].casefold()
-        return "" if query and query in self._given else self._outbound.refusal(url)
+        given = bool(query) and query in self._given and self._was_given(canonical(url))
+        return "" if given else self._outbound.refusal(url)
 
     def is_known(self, url: str) -> bool:
         key = canonical(url)

@@ -53,10 +53,11 @@ class Outbound:
         return host
 
     def refusal(self, url: str) -> str:
-        """Why an address must not be fetched, or ""."""
-        if not url.lower().startswith(("http://", "https://")):
+        """Why an address must not be fetched, or "". One without a scheme is taken as the web's."""
+        tidy = url.strip().strip("<>\"'`").strip()
+        if tidy.lower().startswith("library://"):
             return ""
-        host, path, pairs = _parts(url)
+        host, path, pairs = _parts(tidy if "://" in tidy else f"https://{tidy}")
         new = [pair for pair in pairs if pair not in self._carried.get(host, ())]
         if len(new) > MOST_SMALL or any(not self._is_small(part) for pair in new for part in pair):
             return "its query was made up and may carry words of this run away"

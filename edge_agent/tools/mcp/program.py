@@ -22,6 +22,7 @@ from mcp_types import jsonrpc_message_adapter
 from edge_agent.tools.mcp.servers import McpServer
 
 MOST_LINE = 16 * 1024 * 1024  # bytes of one message
+CHUNK = 65_536
 HUNG_UP_S = 0.5  # for a program to end after its stdin has
 TERMINATED_S = 1.0  # and after SIGTERM
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ async def _hear(stdout: asyncio.StreamReader | None, heard: Any, ended: Callable
     finally:
         ended()
         heard.close()
+    while stdout is not None and await stdout.read(CHUNK):
+        continue  # a program that cannot get rid of its words cannot hear that it shall end
 
 
 def _message(line: bytes) -> Any:
@@ -103,7 +106,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         _signal(process, signal.SIGTERM)
         await _gone(process, TERMINATED_S)
     _signal(process, signal.SIGKILL)
-    await _gone(process, TERMINATED_S)
+    with suppress(asyncio.TimeoutError):  # a child in a session of its own may hold the pipes open
+        await asyncio.wait_for(process.wait(), TERMINATED_S)
 
 
 async def _gone(process: asyncio.subprocess.Process, seconds: float) -> bool:

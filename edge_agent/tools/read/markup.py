@@ -29,6 +29,7 @@ _UNSEEN = (
 )  # fmt: skip
 _FURNITURE_ROLES = frozenset({"navigation", "search", "menu", "menubar", "dialog"})
 _FURNITURE_IF_LINKS = frozenset({"aside", "footer", "header"})
+MAX_BOXES = 8
 _LINK_SHARE = 0.6  # such a box whose words are mostly links is furniture
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ROWS = frozenset({"tr", "row"})
@@ -140,17 +141,23 @@ def links(part: Node, tree: Node, url: str) -> tuple[Link, ...]:
 
 
 def _anchors(part: Node) -> Iterator[Node]:
-    walk = etree.iterwalk(part, events=("start",))
-    for _, node in walk:
-        if node is not part and _is_furniture(node):
+    walk, boxes = etree.iterwalk(part, events=("start", "end")), 0
+    for event, node in walk:
+        box = node.tag in _FURNITURE_IF_LINKS
+        if event == "end":
+            boxes -= box
+        elif node is not part and _is_furniture(node, boxes):
             walk.skip_subtree()
-        elif node.tag == "a":
-            yield node
+            boxes += box  # its end comes all the same
+        else:
+            boxes += box
+            if node.tag == "a":
+                yield node
 
 
 def _base(tree: Node, url: str) -> str:
     """What addresses of a page are relative to."""
-    said = next(iter(tree.xpath("//base/@href")), "")
+    said = str(next(iter(tree.xpath("//base/@href")), ""))
     try:
         return urljoin(url, said.strip())
     except ValueError:
@@ -174,9 +181,11 @@ def render(tree: Node) -> str:
     """All that a reader sees under `tree`, without scripts, controls and boxes of links."""
     writer = _Writer()
     skipped: Node | None = None
-    walk = etree.iterwalk(tree, events=("start", "end"))
+    walk, boxes = etree.iterwalk(tree, events=("start", "end")), 0
     for event, node in walk:
-        if event == "start" and node is not tree and _is_furniture(node):
+        box = node.tag in _FURNITURE_IF_LINKS
+        boxes -= box and event == "end"
+        if event == "start" and node is not tree and _is_furniture(node, boxes):
             walk.skip_subtree()
             skipped = node
         elif event == "start":
@@ -186,10 +195,12 @@ def render(tree: Node) -> str:
                 writer.close(node)
             if node is not tree:
                 writer.text(node.tail)
+        boxes += box and event == "start"
     return writer.finish()
 
 
-def _is_furniture(node: Node) -> bool:
+def _is_furniture(node: Node, boxes: int) -> bool:
+    """boxes: how many stand around it; what is nested deeper is not looked into again."""
     tag = node.tag
     if tag in _SKIPPED or (tag == "head" and node.get("rend") is None):
         return True
@@ -197,7 +208,8 @@ def _is_furniture(node: Node) -> bool:
         return True
     if node.get("role") in _FURNITURE_ROLES:
         return True
-    return tag in _FURNITURE_IF_LINKS and _link_share(node) > _LINK_SHARE
+    looked_into = tag in _FURNITURE_IF_LINKS and boxes < MAX_BOXES
+    return looked_into and _link_share(node) > _LINK_SHARE
 
 
 def _link_share(node: Node) -> float:
