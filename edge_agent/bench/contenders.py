@@ -15,7 +15,7 @@ LLAMA_CPP_SERVER = ("llama_cpp", "starlette_context")  # the second is what its 
 def contenders_of(words: Words, ends: frozenset[int], peer_python: str) -> Sequence[Contender]:
     """The own server, and the peers that `peer_python` (else this interpreter) can import."""
     python = peer_python or sys.executable
-    found: list[Contender] = [own_server(words, ends)]
+    found: list[Contender] = [own_server(words)]
     if has_modules(python, ["xllamacpp"]):
         found.append(xllamacpp(words, python))
     if has_modules(python, LLAMA_CPP_SERVER):

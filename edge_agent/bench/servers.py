@@ -64,7 +64,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def own_server(words: Words, ends: frozenset[int]) -> ServerContender:
+def own_server(words: Words) -> ServerContender:
     """`edge-agent serve`."""
     return ServerContender(
         name="HTTP",

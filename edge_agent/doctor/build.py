@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from edge_agent.doctor.finding import Finding
-from edge_agent.engine.core.llama import check_binding, system_info
+from edge_agent.engine.core.llama import BINDING_VERSION, check_binding, system_info
 from edge_agent.engine.fit.gpus import offloads
 from edge_agent.errors import ModelLoadError
 
@@ -21,7 +21,10 @@ ASK = (sys.executable, "-m", "edge_agent.doctor.build")
 ASK_S = 60.0  # a cold disk, and a driver that starts for the first time
 NO_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
 PACKAGE = "llama-cpp-python"
-REBUILD = f"pip install --force-reinstall --no-cache-dir --no-binary {PACKAGE} {PACKAGE}"
+REBUILD = (
+    "pip install --force-reinstall --no-deps --no-cache-dir "
+    f"--no-binary {PACKAGE} {PACKAGE}=={BINDING_VERSION}"
+)
 
 
 @dataclass(frozen=True, slots=True)

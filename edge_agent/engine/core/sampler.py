@@ -74,6 +74,9 @@ class Sampler:
         if self._ids is None:
             self._ids = np.arange(len(logits))
         left = Left(self._ids, self.shifted(logits))
+        if not np.isfinite(left.logits.max()):
+            # everything is banned, and a draw has to end: the first token, for certain
+            return Left(self._ids[:1], np.zeros(1, np.float32))
         for keep in self._filters:
             left = keep(left)
         return left

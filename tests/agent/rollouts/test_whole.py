@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator, Sequence
 
 from edge_agent.agent.answer.answerer import Answerer
 from edge_agent.agent.answer.checked import CheckedAnswerer
@@ -22,7 +24,7 @@ from edge_agent.agent.rollouts.attempt import Attempt
 from edge_agent.agent.rollouts.prefaced import Prefaced
 from edge_agent.agent.rollouts.rollouts import Outcome, Rollouts
 from edge_agent.agent.runs.kit import Kit as Shared
-from edge_agent.chat.messages import ChatRequest
+from edge_agent.chat.messages import ChatRequest, Event, Prompt
 
 from ..fakes import HARBOUR, FakeChat, Says, World, search
 
@@ -39,6 +41,22 @@ class Guessing(FakeChat):
             wrote = json.loads(said.text)
             return Says(json.dumps({**wrote, "thought": "So it says."}))
         return said
+
+
+class Together(Guessing):
+    """Says nothing before `n` prompts are there: no rollout is decided without the others."""
+
+    def __init__(self, script: Sequence[Says], answers: Sequence[str], n: int) -> None:
+        super().__init__(script, answers)
+        self._n = n
+        self._all_here = asyncio.Event()
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        if len(self.prompts) >= self._n:
+            self._all_here.set()
+        await self._all_here.wait()
+        async for event in super().stream(prompt):
+            yield event
 
 
 class House:
@@ -93,7 +111,7 @@ async def test_rollouts_of_the_real_loop_vote_and_stop() -> None:
 
 
 async def test_rollouts_begin_with_the_same_prompt() -> None:
-    chat = Guessing([search("Thrift builder")], ["Ane Pollock"])
+    chat = Together([search("Thrift builder")], ["Ane Pollock"], n=3)
     await outcome(House(chat, World(HARBOUR)), n=3)
     first = [p for p, r in zip(chat.prompts, chat.requests, strict=True) if r.pin]
     assert len(first) >= 3

@@ -252,6 +252,19 @@ def test_a_mask_of_minus_infinity_is_never_drawn(sampler: Make) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings", [{}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}, {"typical_p": 0.5}]
+)
+def test_where_everything_is_banned_a_draw_still_ends(
+    sampler: Make, settings: dict[str, float]
+) -> None:
+    banned = np.full(N_VOCAB, -np.inf, np.float32)
+    for temperature in (0.0, 0.8):
+        one = sampler(temperature=temperature, **settings)
+        assert 0 <= one.sample(banned) < N_VOCAB
+        assert 0 <= one.sample_told(banned)[0] < N_VOCAB
+
+
+@pytest.mark.parametrize(
     ("settings", "likeliest"),
     [
         ({"logit_bias": ((1, 1e308), (2, -1e308))}, 1),
