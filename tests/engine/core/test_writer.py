@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,11 +203,14 @@ def test_without_a_limit_a_generation_ends_with_the_window(bench: Bench, prompt:
     assert (len(written.ids), written.finished.reason) == (7, "length")
 
 
-@pytest.mark.parametrize("settings", [{"min_p": 0.1}, {"top_p": 0.9}, {"typical_p": 0.5}])
+@pytest.mark.parametrize(
+    "sampling",
+    [SamplingParams(min_p=0.1), SamplingParams(top_p=0.9), SamplingParams(typical_p=0.5)],
+)
 def test_what_a_grammar_allows_is_written_though_biases_ban_all_of_it(
-    bench: Bench, vocab: Vocab, prompt: list[int], settings: dict[str, float]
+    bench: Bench, vocab: Vocab, prompt: list[int], sampling: SamplingParams
 ) -> None:
     banned = tuple((vocab.encode(letter)[0], -np.inf) for letter in "xyz")
-    sampling = SamplingParams(temperature=0.8, logit_bias=banned, seed=1, **settings)
+    sampling = replace(sampling, temperature=0.8, logit_bias=banned, seed=1)
     written = bench.generate(prompt, 5, sampling=sampling, grammar="start: /[xyz]/")
     assert vocab.piece(written.ids[0]) in (b"x", b"y", b"z")
