@@ -39,7 +39,8 @@ class Task:
 
     n: rollouts of the same task, the answers of which are voted on. output_schema: JSON schema of a
     structured answer. fresh_attempts: how often an answer that fails its check is worked out anew.
-    follows: id of a run whose evidence and answer this one begins with.
+    follows: id of a run whose evidence and answer this one begins with. holder: whose run it is, as
+    `store.runs.RunRow` has it.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Task:
     output_schema: Mapping[str, Any] | None = None
     fresh_attempts: int = 0
     follows: str | None = None
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

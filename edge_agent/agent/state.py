@@ -46,7 +46,6 @@ class RunState:
     facts: in the order of their numbers, from 1. marked: numbers the model pointed at.
     hits: results of searches in the order they were found, which is the order of their numbers.
     queries, urls: what was searched and read in recorded steps, for the duplicate guard.
-    purposes: what each of `urls` was read for, in the same order, "" where that was not said.
     usage: spent so far, its seconds on the clock included; `len(steps)` is the steps spent.
     pending: a turn that was cut off.
     reason, answer: how exploring ended, and what the model wrote as its answer itself; reason is
@@ -59,7 +58,6 @@ class RunState:
     hits: tuple[SearchHit, ...] = ()
     queries: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
-    purposes: tuple[str, ...] = ()
     usage: RunUsage = field(default_factory=RunUsage)
     pending: PendingTurn | None = None
     reason: Reason | None = None

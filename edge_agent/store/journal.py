@@ -44,6 +44,15 @@ MIGRATIONS = (
     UPDATE runs SET status = 'failed', reason = 'env_error' WHERE status = 'running';
     CREATE INDEX runs_by_status ON runs (status)
     """,
+    # runs of before are those that no key asked for
+    "ALTER TABLE runs ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
+    # what a run came to is large, and a list shows only the answer of it
+    """
+    CREATE TABLE results (run TEXT PRIMARY KEY REFERENCES runs (id), result TEXT NOT NULL);
+    INSERT INTO results SELECT id, result FROM runs WHERE result IS NOT NULL;
+    UPDATE runs SET result = CASE WHEN json_valid(result) THEN json_extract(result, '$.answer') END;
+    ALTER TABLE runs RENAME COLUMN result TO answer
+    """,
 )
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX items_by_response ON items (response)
     """,
+    # responses of before are those that no key asked for
+    "ALTER TABLE responses ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
 )
 
 
@@ -56,7 +58,7 @@ class ResponseRow:
     model was given, those of the responses before it included, so that each row stands by itself.
     head: what its prompt begins with, as a hash. prompt_ids, completion_ids: the tokens as they
     were computed, none where they are not known. events: what a stream of it told, None where
-    nobody may ask for that again.
+    nobody may ask for that again. holder: whose API key asked for it, "" where none did.
     """
 
     id: str
@@ -70,6 +72,7 @@ class ResponseRow:
     prompt_ids: Ids = ()
     completion_ids: Ids = ()
     events: tuple[Json, ...] | None = None
+    holder: str = ""
 
 
 class ResponseStore:
@@ -107,17 +110,27 @@ class ResponseStore:
         """Raises NotFound."""
         row = self._one("SELECT * FROM responses WHERE id = ?", response_id)
         if row is None:
-            raise NotFound(f"There is no response {response_id!r} here: it was not stored.")
+            raise _missing(response_id)
         return _row(row)
+
+    def check_held(self, response_id: str, holders: Collection[str]) -> None:
+        """Raises NotFound for a response of anybody else, as for one that is not there."""
+        row = self._one("SELECT holder FROM responses WHERE id = ?", response_id)
+        if row is None or row["holder"] not in holders:
+            raise _missing(response_id)
 
     def has(self, response_id: str) -> bool:
         """Whether there is a response of this id."""
         return self._one("SELECT 1 FROM responses WHERE id = ?", response_id) is not None
 
-    def item(self, item_id: str) -> Json:
-        """An item of some response's output. Raises NotFound."""
-        row = self._one("SELECT item FROM items WHERE id = ?", item_id)
-        if row is None:
+    def item(self, item_id: str, holders: Collection[str] = ("",)) -> Json:
+        """An item of the output of some response of these holders. Raises NotFound."""
+        row = self._one(
+            "SELECT items.item, responses.holder FROM items JOIN responses "
+            "ON responses.id = items.response WHERE items.id = ?",
+            item_id,
+        )
+        if row is None or row["holder"] not in holders:
             raise NotFound(f"There is no item {item_id!r} in the responses that are stored here.")
         item: Json = json.loads(row["item"])
         return item
@@ -129,7 +142,7 @@ class ResponseStore:
                 "DELETE FROM responses WHERE id = ?", (storable(response_id),)
             )
             if not gone.rowcount:
-                raise NotFound(f"There is no response {response_id!r} here: it was not stored.")
+                raise _missing(response_id)
 
     def unfinished(self) -> list[ResponseRow]:
         """Those that wait or are worked on, or were when their owner died; oldest first."""
@@ -156,9 +169,30 @@ class ResponseStore:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What some holders have in a store; nothing else is there."""
+
+    store: ResponseStore
+    holders: Collection[str]
+
+    def get(self, response_id: str) -> ResponseRow:
+        """See `ResponseStore.get`."""
+        self.store.check_held(response_id, self.holders)
+        return self.store.get(response_id)
+
+    def item(self, item_id: str) -> Json:
+        """See `ResponseStore.item`."""
+        return self.store.item(item_id, self.holders)
+
+
 def open_responses(path: Path) -> ResponseStore:
     """Open or create the file. Raises StoreError."""
     return ResponseStore(Database(path, MIGRATIONS))
+
+
+def _missing(response_id: str) -> NotFound:
+    return NotFound(f"There is no response {response_id!r} here: it was not stored.")
 
 
 def _forget(connection: sqlite3.Connection, most: int) -> None:
@@ -183,6 +217,7 @@ def _values(row: ResponseRow) -> dict[str, Any]:
         "prompt_ids": array("i", row.prompt_ids).tobytes(),
         "completion_ids": array("i", row.completion_ids).tobytes(),
         "events": None if row.events is None else _text(row.events),
+        "holder": row.holder,
     }
 
 
@@ -199,6 +234,7 @@ def _row(row: sqlite3.Row) -> ResponseRow:
         prompt_ids=_ids(row["prompt_ids"]),
         completion_ids=_ids(row["completion_ids"]),
         events=None if row["events"] is None else tuple(json.loads(row["events"])),
+        holder=row["holder"],
     )
 
 

@@ -57,7 +57,7 @@ class FakeChat:
         self.requests: list[ChatRequest] = []
         self.prompts: list[tuple[int, ...]] = []
         self.rendered: list[str] = []
-        self.closed = 0
+        self.opened = self.closed = 0
         self.edits: list[Edit] = []
         self._made: dict[int, ChatRequest] = {}
 
@@ -93,6 +93,7 @@ class FakeChat:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         request = self._made[int(prompt.stop[0])]
         says = self._next(request)
+        self.opened += 1
         try:
             await asyncio.sleep(says.wait_s)
             if says.error is not None:

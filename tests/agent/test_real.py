@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from edge_agent.agent.explore.profile import PROFILES
 from edge_agent.agent.prompts import prompt
@@ -29,14 +30,15 @@ from edge_agent.tools.base import Page
 
 from .fakes import HARBOUR, World
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 N_CTX = 4096
 NEEDLE = "The Thrift was built by Ane Pollock at the Lower Slip."
 FILLER = [f"On day {i} of the year the harbour office recorded {i} boats." for i in range(1, 60)]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def chat(qwen_path: Path) -> AsyncIterator[ChatModel]:
-    engine = EngineClient(LoadSpec(str(qwen_path), N_CTX, 256, 4, 2), notice=print)
+    engine = EngineClient(LoadSpec(str(qwen_path), N_CTX, 256, 4, 1), notice=print)
     await engine.start()
     vocab = Vocab.load(qwen_path)
     greedy = SamplingParams(temperature=0)

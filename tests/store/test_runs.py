@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from edge_agent.errors import NotFound, StoreError
 from edge_agent.store.database import Database
 from edge_agent.store.journal import MIGRATIONS, open_journal
-from edge_agent.store.runs import EventRow, RunStore
+from edge_agent.store.runs import EventRow, RunLine, RunStore
 
 NOW = "2024-05-01T10:00:00+00:00"
 JSON = st.recursive(
@@ -99,6 +100,50 @@ def test_the_list_is_newest_first_and_pages_through_everything(runs: RunStore) -
     assert [run.id for run in runs.list(2, before="r5", status="queued")] == ["r4", "r2"]
     with pytest.raises(NotFound, match="no run nope"):
         runs.list(before="nope")
+
+
+def test_a_list_shows_the_answer_and_reads_no_result(runs: RunStore, path: Path) -> None:
+    result = {"answer": "Ilse \ud83d", "steps": ["long"] * 1000}
+    runs.finish("r1", "completed", "answered", result)
+    line = RunLine("r1", "completed", "answered", "Who kept the light?", "Ilse ?", "small", NOW)
+    assert runs.list() == [line]
+    assert runs.get("r1").result == result
+    with closing(Database(path, MIGRATIONS)) as file, file.transaction() as connection:
+        connection.execute("UPDATE results SET result = 'torn'")
+    assert runs.list() == [line]  # else this would be no JSON
+    with pytest.raises(ValueError, match="Expecting value"):
+        runs.get("r1")
+
+
+def test_a_run_that_is_opened_again_has_no_answer_and_no_result(runs: RunStore) -> None:
+    runs.finish("r1", "cancelled", "cancelled", {"answer": "not yet"})
+    assert runs.reopen("r1", "me")
+    assert (runs.list()[0].answer, runs.get("r1").result) == ("", None)
+    runs.finish("r1", "completed", "answered", {"answer": "Ilse"})
+    assert runs.list()[0].answer == "Ilse"
+
+
+def test_results_of_an_older_journal_are_listed_and_read(tmp_path: Path) -> None:
+    old = Database(tmp_path / "old.db", MIGRATIONS[:3])
+    results = {
+        "good": '{"answer": "Ilse é", "n": 1}',
+        "half": '{"answer": "\\ud83d"}',
+        "none": None,
+    }
+    with old.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO runs (id, task, model, created_at, extra, status, result) "
+            f"VALUES (?, 't', 'm', '{NOW}', '{{}}', 'completed', ?)",
+            results.items(),
+        )
+    old.close()
+    runs = RunStore(open_journal(tmp_path / "old.db"))
+    shown = {line.id: line.answer for line in runs.list()}
+    assert (shown["good"], shown["none"]) == ("Ilse é", "")
+    assert set(shown["half"]) == {"\ufffd"}
+    assert runs.get("good").result == {"answer": "Ilse é", "n": 1}
+    assert runs.get("half").result == {"answer": "\ud83d"}
+    assert runs.get("none").result is None
 
 
 def test_events_are_added_all_or_none(runs: RunStore) -> None:

@@ -7,21 +7,19 @@ from typing import Any
 
 from edge_agent.agent.explore.profile import Profile
 from edge_agent.agent.explore.reading import said_answer, stray_calls, tagged_answer
-from edge_agent.agent.explore.turn import Call, Turn
+from edge_agent.agent.explore.turn import BACKGROUND, FETCH, PYTHON, SEARCH, Call, Turn
 from edge_agent.agent.prompts import prompt
 from edge_agent.chat import lenient
 from edge_agent.chat.messages import ChatRequest, Completion, Message, ToolSpec
 from edge_agent.tools.base import Tool
 
-BACKGROUND = 1
-PYTHON = "PythonInterpreter"
 INVENTED_RESULT = "<tool_response>"  # where a model begins to write the tool's part itself
 THOUGHT_CLOSE = "That is enough thinking: now I call a tool or write the answer."
 # what models call the tools that they were not told of under that name
 OTHER_NAMES = {
-    "search": ("search", "web_search", "google_search", "wide_search"),
-    "fetch_url": ("fetch_url", "visit", "fetch", "browse", "open_url"),
-    PYTHON: ("PythonInterpreter", "python", "python_interpreter", "code_interpreter"),
+    SEARCH: ("search", "web_search", "google_search", "wide_search"),
+    FETCH: ("fetch_url", "visit", "fetch", "browse", "open_url"),
+    PYTHON: (PYTHON, "python", "python_interpreter", "code_interpreter"),
 }
 
 
@@ -38,8 +36,8 @@ class Hermes:
         self._profile = profile
         self._system = prompt(profile.system).format(purpose=profile.purpose)
         self._tools = (*_tool_specs(profile), *_more_tools(profile, tools or {}))
-        self._known = _by_any_name(profile, self._tools)
-        self._names = {profile.search: "search", profile.fetch: "fetch_url", profile.python: PYTHON}
+        self._names = {profile.search: SEARCH, profile.fetch: FETCH, profile.python: PYTHON}
+        self._known = _by_any_name(self._names, self._tools)
 
     def opening(self, task: str, notes: str) -> tuple[Message, ...]:
         known = f"\n\nFacts found so far:\n{notes}" if notes else ""
@@ -91,7 +89,7 @@ class Hermes:
     def _named(self, name: str, given: Mapping[str, Any]) -> Call:
         """The call under our names for the tool and its arguments."""
         own = self._names.get(name) or _own_name(name)
-        if own == "fetch_url":
+        if own == FETCH:
             url = given.get(self._profile.url, given.get("url", given.get("urls")))
             purpose = given.get(self._profile.purpose, given.get("purpose", given.get("goal")))
             return Call(own, {"url": url, "purpose": _text(purpose)})
@@ -144,9 +142,8 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value or "")
 
 
-def _by_any_name(profile: Profile, tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:
-    """The tools under every name that models give them."""
-    own = {profile.search: "search", profile.fetch: "fetch_url", profile.python: PYTHON}
+def _by_any_name(own: Mapping[str, str], tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:
+    """The tools under every name that models give them; `own` are ours by the profile's."""
     known: dict[str, ToolSpec] = {}
     for tool in tools:
         for name in (tool.name, *OTHER_NAMES.get(own.get(tool.name, ""), ())):
@@ -179,6 +176,6 @@ def _more_tools(profile: Profile, tools: Mapping[str, Tool]) -> tuple[ToolSpec, 
                 "</code> behind them, inside the call; print what you want to see."
             )
             specs.append(ToolSpec(profile.python, about, {"type": "object", "properties": {}}))
-        elif name not in ("search", "fetch_url", PYTHON):
+        elif name not in (SEARCH, FETCH, PYTHON):
             specs.append(ToolSpec(name, tool.description, tool.parameters))
     return tuple(specs)

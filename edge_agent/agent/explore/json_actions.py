@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edge_agent.agent.explore.hermes import PYTHON
 from edge_agent.agent.explore.profile import Profile
-from edge_agent.agent.explore.turn import Call, Turn
+from edge_agent.agent.explore.turn import BACKGROUND, FETCH, PYTHON, SEARCH, Call, Turn
 from edge_agent.agent.prompts import prompt
 from edge_agent.chat.messages import ChatRequest, Completion, Message
 from edge_agent.tools.base import Tool
@@ -17,9 +16,8 @@ THOUGHT_CHARS = 160
 QUERY_CHARS = 80
 TEXT_CHARS = 200  # of an argument of a tool
 ABOUT_CHARS = 160  # of what a tool says of itself
-OWN = ("search", "fetch_url")  # what is done without being offered
 MOST_FACTS = 4
-BACKGROUND = 1
+DONE_ANYHOW = (SEARCH, FETCH, PYTHON)  # or never: these are not offered as tools
 
 
 class JsonActions:
@@ -34,7 +32,7 @@ class JsonActions:
     def __init__(self, profile: Profile, tools: Mapping[str, Tool] | None = None) -> None:
         self._profile = profile
         given = (tools or {}).values()
-        self._others = tuple(tool for tool in given if tool.name not in (*OWN, PYTHON))
+        self._others = tuple(tool for tool in given if tool.name not in DONE_ANYHOW)
         self._system = "\n\n".join([prompt(profile.system), *_told(self._others)])
 
     def opening(self, task: str, notes: str) -> tuple[Message, ...]:
@@ -84,7 +82,7 @@ def _is_action(wrote: Any) -> bool:
 def _call(wrote: Mapping[str, Any]) -> Call:
     if isinstance(wrote.get("arguments"), dict):
         return Call(wrote["tool"], wrote["arguments"])
-    return Call("search", {"query": [wrote["query"]]})
+    return Call(SEARCH, {"query": [wrote["query"]]})
 
 
 def _told(others: Sequence[Tool]) -> Iterator[str]:

@@ -26,6 +26,8 @@ class Profile:
     the facts hold ends the run; small models cannot tell themselves when they know enough.
     hits, reads: results of a search that are shown, and that are read at once (see `Actions`).
     follows: names on the pages of a search that are searched too, without asking the model.
+    hop_tokens: a question of several hops is asked a hop at a time, each from so many tokens of
+    evidence; 0 asks it as it stands.
     turn_tokens: most tokens of one turn. thought_tokens: most of its thought; None is no bound.
     answer_tokens: tokens of evidence the final answer is drawn from.
     tags_answers: the model was trained to write <answer>; text without it is no answer.
@@ -45,6 +47,7 @@ class Profile:
     hits: int = 10
     reads: int = 0
     follows: int = 0
+    hop_tokens: int = 0
     opens_with_search: bool = False
     checks: bool = False
     thinking: bool | None = None
@@ -123,6 +126,7 @@ PROFILES = {
         hits=0,
         reads=5,
         follows=6,
+        hop_tokens=300,
         opens_with_search=True,
         checks=True,
         thinking=False,

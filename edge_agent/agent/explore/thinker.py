@@ -23,11 +23,15 @@ NOTHING = Completion("", "", (), Done("stop", Usage()))
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A turn and the generation it was read from. retries: bad ones thrown away before it."""
+    """A turn and the generation it was read from. retries: bad ones thrown away before it.
+
+    given: the model was not asked for it.
+    """
 
     turn: Turn
     completion: Completion = NOTHING
     retries: int = 0
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

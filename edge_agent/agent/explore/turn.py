@@ -8,6 +8,11 @@ from typing import Any, Protocol
 
 from edge_agent.chat.messages import ChatRequest, Completion, Message
 
+SEARCH, FETCH = "search", "fetch_url"  # the tools of every run, whatever a model calls them
+PYTHON = "PythonInterpreter"
+RECALL = "recall"  # shows folded facts again
+BACKGROUND = 1  # the priority of a run's turns: people who chat go first
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

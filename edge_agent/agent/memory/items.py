@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_agent.agent.records import Note
@@ -16,7 +16,7 @@ ItemKind = Literal[
     "empty",  # a page or a call that gave nothing
     "repeat",  # what a repeated call was told
     "nudge",  # what is left of a budget, and other words of ours
-    "answer",  # the best answer so far, and what speaks against it
+    "answer",  # what speaks against the answer so far
     "folded",  # what was folded before, and how to see it again
 ]
 
@@ -28,13 +28,20 @@ TITLE = re.compile(r"^From “(.*)”:$")
 class Item:
     """`text` stands literally in the reply. fact: the evidence's number, 0 where it is none.
 
-    title: of the page that it is from, where it is from one.
+    title: of the page that it is from, where it is from one. answer: that it speaks against.
     """
 
     kind: ItemKind
     text: str
     fact: int = 0
     title: str = ""
+    answer: str = ""
+
+    def alone(self) -> Item:
+        """As it is told where the answer that it speaks against is no longer in sight."""
+        if not self.answer:
+            return self
+        return replace(self, text=f"Answer so far: “{self.answer}”. {self.text}", answer="")
 
 
 def observed(

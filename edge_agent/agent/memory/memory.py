@@ -208,4 +208,5 @@ class Memory:
         return sorted(kept, key=lambda fact: fact.number)
 
     def _last_answer(self) -> list[Item]:
-        return [item for item in self._transcript.items if item.kind == "answer"][-1:]
+        answers = [item for item in self._transcript.items if item.kind == "answer"]
+        return [item.alone() for item in answers[-1:]]

@@ -81,7 +81,6 @@ class Handover:
             marked=self.marked,
             queries=self.queries,
             urls=tuple(read),
-            purposes=("",) * len(read),
         )
 
 

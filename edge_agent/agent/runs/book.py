@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, cast
 
-from edge_agent.agent.jsonable import KINDS, event_as_json, run_as_json
+from edge_agent.agent.jsonable import KINDS, event_as_json
 from edge_agent.agent.records import Answered, Run, Status
 from edge_agent.agent.runs.codec import decode
 from edge_agent.agent.runs.journal import Told
 from edge_agent.agent.runs.replay import Replay
 from edge_agent.agent.runs.work import Work
-from edge_agent.store.runs import ENDED, UNFINISHED, RunRow, RunStore
+from edge_agent.store.runs import ENDED, UNFINISHED, RunLine, RunRow, RunStore
 
 POLL_S = 0.5  # between looks at a run that another process works on
 PUBLIC = frozenset({*KINDS.values(), "step", "resumed"})
@@ -34,16 +34,26 @@ class RunBook:
         work = self._works.get(run_id)
         return work.run if work is not None and work.run is not None else run_of(row)
 
-    def rows(self, limit: int, before: str | None, status: str | None) -> list[RunRow]:
-        """The newest runs first, without events; `before` is the id of the last run seen."""
-        return [self._amended(row) for row in self._store.list(limit, before, status)]
+    def check_held(self, run_id: str, holders: Collection[str]) -> None:
+        """Raises NotFound for a run of anybody else."""
+        self._store.check_held(run_id, holders)
 
-    def _amended(self, row: RunRow) -> RunRow:
-        work = self._works.get(row.id)
+    def lines(
+        self,
+        limit: int,
+        before: str | None,
+        status: str | None,
+        holders: Collection[str] = ("",),
+    ) -> list[RunLine]:
+        """See `RunStore.list`."""
+        return [self._amended(line) for line in self._store.list(limit, before, status, holders)]
+
+    def _amended(self, line: RunLine) -> RunLine:
+        work = self._works.get(line.id)
         if work is None or work.run is None:
-            return row
+            return line
         run = work.run
-        return replace(row, status=run.status, reason=run.reason, result=run_as_json(run))
+        return replace(line, status=run.status, reason=run.reason, answer=run.answer)
 
     def is_told(self, run_id: str, after: int) -> bool:
         """Whether the run has ended and nothing comes past event `after`."""

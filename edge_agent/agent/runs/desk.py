@@ -47,8 +47,12 @@ class Desk:
         events: list[tuple[str, dict[str, Any]]] = [("given", given)] if given else []
         events.append(("run_started", event_as_json(begun)))
         told = [asdict(each) for each in earlier]
-        extra = {"task": asdict(task), "earlier": told, "background": background}
-        self._store.create(run_id, task.task, self._model, now, extra, self._owner.id, events)
+        asked = asdict(task)
+        holder = asked.pop("holder")
+        extra = {"task": asked, "earlier": told, "background": background}
+        self._store.create(
+            run_id, task.task, self._model, now, extra, self._owner.id, events, holder
+        )
         rows = (EventRow(n, kind, payload) for n, (kind, payload) in enumerate(events, 1))
         state = Replay(rows).state(self._codec) if given else RunState()
         journal = RunJournal(self._store, run_id, len(events))
@@ -98,12 +102,13 @@ class Desk:
         journal.write("resumed", noted)
         state, made = replay.state(self._codec), tuple(replay.open.made)
         at = (row.id, task_of(row), row.model, row.created_at, journal, state, made)
-        return Work(*at, earlier=_earlier(row), cuts=replay.cuts)
+        return Work(*at, earlier=_earlier(row), cuts=replay.cuts, read=replay.read)
 
 
 def task_of(row: RunRow) -> Task:
     """The task as it was given; of a journal of before as far as it is known."""
-    return decode(Task, {"task": row.task, **row.extra.get("task", {})})
+    known = row.extra.get("task", {})
+    return decode(Task, {"task": row.task, **known, "holder": row.holder})
 
 
 def _earlier(row: RunRow) -> tuple[Earlier, ...]:

@@ -12,6 +12,7 @@ from edge_agent.agent.answer.verify import Verifier
 from edge_agent.agent.explore.actions import Actions
 from edge_agent.agent.explore.budget import Budget
 from edge_agent.agent.explore.dialect import DIALECTS
+from edge_agent.agent.explore.hops import Hops
 from edge_agent.agent.explore.loop import Explorer
 from edge_agent.agent.explore.profile import Profile
 from edge_agent.agent.explore.scout import Scout
@@ -21,7 +22,7 @@ from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import RunEvent, Step
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
-from edge_agent.agent.refine.refiner import Refiner
+from edge_agent.agent.refine.refiner import NoteBudget, Refiner
 from edge_agent.agent.rollouts.prefaced import Prefaced
 from edge_agent.chat.messages import Chat
 from edge_agent.tools.base import Tool
@@ -43,8 +44,9 @@ class Kit:
     tools_for: ToolsFor
     rollouts_at_once: int = 1
 
-    def answerer(self) -> Answering:
-        answerer = Answerer(self.chat, self.ranker, self.profile.answer_tokens)
+    def answerer(self, tokens: int | None = None) -> Answering:
+        """tokens: of evidence that an answer is drawn from; None is what the profile says."""
+        answerer = Answerer(self.chat, self.ranker, tokens or self.profile.answer_tokens)
         if self.profile.verifies == "no":
             return answerer
         verifier = Verifier(self.chat, asks=self.profile.verifies == "model")
@@ -80,7 +82,17 @@ class Kit:
             evidence,
             self.memory(task, evidence),
             Scout(self.ranker, profile.follows) if profile.follows else None,
+            None if preface else self.hops(task),
         )
+
+    def hops(self, task: str) -> Hops | None:
+        """The hops of a task, where the profile asks it so."""
+        tokens = self.profile.hop_tokens
+        if not tokens:
+            return None
+        notes = NoteBudget(self.profile.notes.pages, tokens, tokens)
+        refiner = Refiner(self.chat, self.ranker, notes, prompt("condense"))
+        return Hops(task, refiner, self.answerer(tokens))
 
     def memory(self, task: str, evidence: Evidence) -> Memory:
         """The window of an explorer, as the profile folds it."""

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_agent.agent.explore.turn import FETCH
 from edge_agent.agent.records import RunUsage, Step, ToolCalled
-from edge_agent.agent.runs.codec import ResultCodec, decode
+from edge_agent.agent.runs.codec import PAGE, TAG, ResultCodec, decode
 from edge_agent.agent.state import KeptFact, PendingTurn, RunState
 from edge_agent.errors import NotFound
 from edge_agent.store.runs import EventRow
@@ -50,12 +51,13 @@ class Replay:
         self.seq = 0  # of the last event
         self.cuts = 0  # how often the run was cut off in the step after its last recorded one
         self.open = Calls()
+        self.read: dict[str, str] = {}  # addresses, and the ids of the pages that were there
         self._steps: list[Payload] = []
         self._facts: list[Payload] = []
         self._marked: list[int] = []
         self._hits: list[Payload] = []
         self._queries: list[str] = []
-        self._urls: list[tuple[str, str]] = []  # with their purposes
+        self._urls: list[str] = []
         self._usage: Payload = {}
         self._ending: Payload | None = None
         self._is_in_step = False
@@ -86,8 +88,7 @@ class Replay:
             marked=tuple(self._marked),
             hits=tuple(decode(SearchHit, hit) for hit in self._hits),
             queries=tuple(self._queries),
-            urls=tuple(url for url, _ in self._urls),
-            purposes=tuple(purpose for _, purpose in self._urls),
+            urls=tuple(self._urls),
             usage=self.usage,
             pending=self._pending(),
             reason=ending.get("reason"),
@@ -128,6 +129,8 @@ class Replay:
 
     def _made(self, made: Payload) -> None:
         self.open.made.append(made)
+        if made["tool"] == FETCH:
+            self.read.update(_pages_of(made))
 
     def _step(self, step: Payload) -> None:
         self._steps.append(step["step"])
@@ -147,8 +150,7 @@ class Replay:
         arguments, results = made["arguments"], _results(made["result"])
         silent = {result["query"] for result in results if not result["engine"]}
         self._queries += [q for q in _texts(arguments.get("query")) if q not in silent]
-        purpose = str(arguments.get("purpose") or "")
-        self._urls += [(url, purpose) for url in _texts(arguments.get("url"))]
+        self._urls += _texts(arguments.get("url"))
         for result in results:
             self._hits += result["hits"]
 
@@ -214,6 +216,12 @@ def _results(result: Any) -> list[Payload]:
     """What a search returned; nothing of any other tool's."""
     found = result if isinstance(result, list) else []
     return [each for each in found if isinstance(each, dict) and "hits" in each]
+
+
+def _pages_of(made: Payload) -> dict[str, str]:
+    """By the addresses that were asked for."""
+    urls, read = _texts(made["arguments"].get("url")), made.get("result") or ()
+    return {url: each["id"] for url, each in zip(urls, read, strict=False) if each[TAG] == PAGE}
 
 
 def _texts(value: Any) -> list[str]:

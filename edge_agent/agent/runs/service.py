@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class AgentService:
     """Implements `records.Agent` over one chat model, a set of tools and a journal.
 
-    ranker: None ranks by words alone. runs_at_once: others wait in the order they came.
+    ranker: None ranks by words alone. supervisor: of the runs, those that wait included.
     rollouts_at_once: of one run. `book` reads what was begun here or before.
     """
 
@@ -52,7 +52,7 @@ class AgentService:
         store: RunStore,
         ranker: Ranker | None,
         model_names: frozenset[str] = frozenset(),
-        runs_at_once: int = RUNS_AT_ONCE,
+        supervisor: Supervisor | None = None,
         rollouts_at_once: int = 1,
     ) -> None:
         self._chat = chat
@@ -63,7 +63,7 @@ class AgentService:
         self._names = model_names | {chat.name, "auto"}
         self._works: dict[str, Work] = {}  # those that have not ended, or not on the disk
         self._workers: dict[str, Worker] = {}
-        self._supervisor = Supervisor(runs_at_once)
+        self._supervisor = supervisor or Supervisor(RUNS_AT_ONCE)
         self._owner = Owner(store.path.parent / "owners")
         self.book = RunBook(store, self._works)
         self._desk = Desk(store, self._owner, chat.name, self.book.run)
@@ -163,7 +163,7 @@ class AgentService:
 
     def _begin(self, task: Task, background: bool) -> Work:
         self._check(task)
-        if self._supervisor.n_queued >= MOST_QUEUED:
+        if self._supervisor.n_queued(task.holder) >= MOST_QUEUED:
             raise EngineBusy(f"{MOST_QUEUED} runs are waiting: come again later.", BUSY_RETRY_S)
         work = self._desk.begin(task, background)
         self._queue(work)
@@ -183,7 +183,7 @@ class AgentService:
 
     def _queue(self, work: Work) -> None:
         self._works[work.id] = work
-        self._supervisor.add(work.id, lambda: self._perform(work))
+        self._supervisor.add(work.id, lambda: self._perform(work), work.task.holder)
 
     async def _perform(self, work: Work) -> None:
         """From the queue to the end. A cancellation is journalled by who asked for it."""

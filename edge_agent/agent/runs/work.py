@@ -25,7 +25,8 @@ class Work:
     """made: calls since the last recorded step that are not to be made again.
 
     earlier: what a follow-up follows, oldest first. background: it goes on when nobody waits for
-    it. cuts: how often it was cut off since its last step. run: what it came to, None until then.
+    it. cuts: how often it was cut off since its last step. read: addresses that were read before it
+    was cut off, and the ids of their pages. run: what it came to, None until then.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Work:
     earlier: tuple[Earlier, ...] = ()
     background: bool = True
     cuts: int = 0
+    read: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
 
     @property

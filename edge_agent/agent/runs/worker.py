@@ -34,7 +34,7 @@ class Worker:
         self._work = work
         self._budget = Budget(work.task.limits)
         self._budget.restore(work.state.usage, len(work.state.steps))
-        self._book = CallBook(work.journal, codec, work.made)
+        self._book = CallBook(work.journal, codec, work.made, work.read)
         self._recorder = Recorder(work.journal, codec, self._budget, self._book, work.state.steps)
 
     async def work(self) -> Run:

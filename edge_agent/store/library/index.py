@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.store.database import Database, storable
 from edge_agent.store.library.names import name_of
-from edge_agent.store.library.records import Document, Entry
+from edge_agent.store.library.records import Document, Entry, Known
 from edge_agent.store.library.schema import MIGRATIONS, STAMP
 
 T = TypeVar("T")
@@ -20,8 +20,8 @@ _FORGET = (
     "SELECT 'delete', id, title, text FROM documents WHERE path = ?"
 )
 _INSERT = (
-    "INSERT INTO documents (path, hash, title, text, media_type, url, name) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO documents (path, hash, title, text, media_type, url, name, memo) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SCORED = (
     "SELECT rowid, -bm25(words, ?, 1.0) AS score FROM words WHERE words MATCH ? "
@@ -36,19 +36,27 @@ class LibraryIndex:
     def __init__(self, path: Path) -> None:
         self.database = Database(path, MIGRATIONS)
 
-    def hashes(self) -> dict[str, str]:
-        """path -> hash of everything indexed."""
+    def known(self) -> dict[str, Known]:
+        """Everything indexed, by its path."""
         with self.database.reading() as connection:
-            rows = connection.execute("SELECT path, hash FROM documents").fetchall()
-        return {row["path"]: row["hash"] for row in rows}
+            rows = connection.execute("SELECT path, hash, memo FROM documents").fetchall()
+        return {path: Known(digest, memo) for path, digest, memo in rows}
 
     def __len__(self) -> int:
         """Documents."""
         with self.database.reading() as connection:
             return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
 
-    def update(self, changed: Iterable[Document], removed: Iterable[str] = ()) -> None:
-        """Take out what was removed or changed and put in what is new, as one transaction."""
+    def update(
+        self,
+        changed: Iterable[Document],
+        removed: Iterable[str] = (),
+        memos: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take out what was removed or changed and put in what is new, as one transaction.
+
+        memos: by path, of documents that stay as they are.
+        """
         documents = list(changed)
         with self.database.transaction() as connection:
             connection.execute(STAMP)
@@ -57,6 +65,8 @@ class LibraryIndex:
                 connection.execute("DELETE FROM documents WHERE path = ?", (path,))
             for document in documents:
                 _put(connection, document)
+            rows = [(memo, path) for path, memo in (memos or {}).items()]
+            connection.executemany("UPDATE documents SET memo = ? WHERE path = ?", rows)
 
     def search(self, match: str, title_weight: float, limit: int) -> list[tuple[int, float]]:
         """(id, score) of the documents that match an expression of `match.py`, best first.
@@ -141,7 +151,7 @@ class LibraryIndex:
 def _put(connection: sqlite3.Connection, document: Document) -> None:
     title, text = storable(document.title), storable(document.text)
     row = (document.path, document.hash, title, text, document.media_type, document.url)
-    cursor = connection.execute(_INSERT, (*row, name_of(title)))
+    cursor = connection.execute(_INSERT, (*row, name_of(title), document.memo))
     connection.execute(
         "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (cursor.lastrowid, title, text)
     )

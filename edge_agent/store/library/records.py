@@ -10,7 +10,8 @@ class Document:
     """A document of a library.
 
     path: unique in the library, with `/`. hash: of its content, so that a change is seen.
-    url: where it is from, when it has an address of its own, else "".
+    url: where it is from, when it has an address of its own, else "". memo: what its source wants
+    to be told of it the next time.
     """
 
     path: str
@@ -19,6 +20,15 @@ class Document:
     text: str
     media_type: str
     url: str = ""
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What of a document tells whether it has changed. memo: its source's own words."""
+
+    hash: str
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

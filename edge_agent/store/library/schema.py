@@ -34,6 +34,10 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
     """,
+    # memo: what its source wants to be told of the document the next time
+    """
+    ALTER TABLE documents ADD COLUMN memo TEXT NOT NULL DEFAULT ''
+    """,
 )
 
 # a change of the documents or of their vectors: what holds vectors in memory reads them anew

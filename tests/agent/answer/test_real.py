@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from edge_agent.agent.answer.answerer import Answerer
 from edge_agent.agent.answer.checked import CheckedAnswerer
@@ -21,10 +22,11 @@ from edge_agent.engine.params import LoadSpec, SamplingParams
 
 from .fakes import PAGES, answer, evidence
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 N_CTX = 2048
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def chat(smollm2_path: Path) -> AsyncIterator[ChatModel]:
     engine = EngineClient(LoadSpec(str(smollm2_path), N_CTX, 256, 4, 1), notice=print)
     await engine.start()
@@ -64,3 +66,10 @@ async def test_a_real_model_is_held_to_the_alternatives(chat: ChatModel, questio
     assert drawn.text in allowed  # type: ignore[operator]
     assert drawn.verdict is not None
     assert all(citation.quote in PAGES[citation.url] for citation in drawn.citations)
+
+
+async def test_a_real_model_names_no_number_where_a_place_is_asked_for(chat: ChatModel) -> None:
+    answerer = Answerer(chat, Ranker(None), 400)
+    drawn = await answerer.extract("Where was the Thrift built?", evidence())
+    assert drawn.text
+    assert not any(letter.isdigit() for letter in drawn.text)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -42,6 +43,16 @@ def test_an_answer_is_one_of_what_the_question_or_the_facts_offer(
 )
 def test_an_unknown_shape_stays_free(question: str) -> None:
     assert shape(asked(question), list(evidence()), SHAPED) == FREE
+
+
+@pytest.mark.parametrize("question", ["Where was Ane Pollock born?", "In which city did he die?"])
+def test_a_place_is_no_number_and_no_date(question: str) -> None:
+    wanted = shape(asked(question), list(evidence()), SHAPED)
+    assert wanted["type"] == "string"
+    for place in ("Mossby", "St. John's, Orvel", "not found"):
+        assert re.search(str(wanted["pattern"]), place)
+    for other in ("1908", "May 24, 1974", "born in 1871", ""):
+        assert not re.search(str(wanted["pattern"]), other)
 
 
 def test_a_kind_without_spans_in_the_facts_stays_free() -> None:

@@ -55,6 +55,7 @@ class Kit:
     limits: Limits = field(default_factory=Limits)
     task: str = QUESTION
     answerer: Answering | None = None
+    in_hops: bool = False
     more_tools: Mapping[str, Tool] = field(default_factory=dict)
     events: list[RunEvent] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Kit:
         tools = {**self.world.tools(), **self.more_tools}
         ranker, evidence = Ranker(None), Evidence()
         self.budget = Budget(self.limits)
+        shared = Shared(self.chat, self.profile, ranker, lambda library: {})
         self.actions = Actions(tools, self.profile.hits, self.profile.reads)
         self.explorer = Explorer(
             self.task,
@@ -76,7 +78,8 @@ class Kit:
             self.events.append,
             self.steps.append,
             evidence,
-            Shared(self.chat, self.profile, ranker, lambda library: {}).memory(self.task, evidence),
+            shared.memory(self.task, evidence),
+            hops=shared.hops(self.task) if self.in_hops else None,
         )
 
     def told(self, kind: type[RunEvent]) -> list[RunEvent]:

@@ -135,8 +135,8 @@ async def test_the_record_says_which_calls_repeated() -> None:
     act = actions(World(HARBOUR))
     first, again = await act.run(search("bell")), await act.run(search("bell"))
     assert (first.action.repeated, again.action.repeated) == (False, True)
-    assert act.is_repeat(search("bell"))
-    assert not act.is_repeat(search("Bell"))
+    assert act.trail.is_repeat(search("bell"))
+    assert not act.trail.is_repeat(search("Bell"))
 
 
 async def test_what_was_too_much_at_once_may_be_asked_for_again() -> None:

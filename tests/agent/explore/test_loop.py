@@ -193,7 +193,7 @@ async def test_an_answer_whose_check_ran_out_of_time_is_kept() -> None:
             raise AssertionError("it is cut off before")
 
     chat = Watched(*FOUND, answers("Ane Pollock"))
-    kit = Kit(chat, answerer=Slow(chat, Ranker(None), 400), limits=Limits(seconds=2.0))
+    kit = Kit(chat, answerer=Slow(chat, Ranker(None), 400), limits=Limits(seconds=3.0))
     ending = await kit.explorer.explore()
     assert (ending.reason, ending.answer) == ("answered", "Ane Pollock")
 

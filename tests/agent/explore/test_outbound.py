@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from edge_agent.agent.explore.found import Provenance
 from edge_agent.agent.explore.outbound import Outbound
+from edge_agent.agent.explore.provenance import Provenance
 
 TASK = "Who keeps the Marrow Light since Ilse Varn resigned, and what is her salary?"
 SECRET = "The salary of Oda Brand is 340 crowns and her PIN is 8812."

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from edge_agent.agent.records import Limits, RunUsage, StepStarted, ToolCalled
 from edge_agent.agent.state import KeptFact, PendingTurn, RunState
-from edge_agent.tools.base import Page
 
-from ..fakes import HARBOUR, World, search, title
+from ..fakes import HARBOUR, World, search
 from .kit import PLAIN, QUESTION, Kit, Watched, answers, reads, searches
 
 FOUND = (searches("carried bell"), reads("http://h/bell"))
@@ -25,7 +24,7 @@ async def state_after(kit: Kit, turns: int) -> RunState:
     return RunState(
         steps=tuple(kit.steps),
         facts=facts,
-        hits=tuple(kit.actions.found.hits),
+        hits=tuple(kit.actions.trail.found.hits),
         queries=tuple(kit.world.searched),
         urls=tuple(kit.world.read),
         usage=kit.budget.usage(),
@@ -105,12 +104,3 @@ async def test_turns_that_brought_nothing_are_remembered() -> None:
     kit.explorer.restore(state)
     assert (await kit.explorer.explore()).reason == "repetition"
     assert len(kit.steps) == 1
-
-
-async def test_a_run_that_had_ended_is_over() -> None:
-    page = Page("http://h/bell", title("http://h/bell"), HARBOUR["http://h/bell"], "", "web", "")
-    fact = KeptFact(1, page, 0, "It weighs 210 kilograms.", "")
-    kit = Kit(Watched(searches("x")))
-    kit.explorer.restore(RunState(facts=(fact,), reason="answered", answer="210"))
-    ending = await kit.explorer.explore()
-    assert (ending.reason, ending.answer, kit.steps) == ("answered", "210", [])

@@ -39,7 +39,7 @@ async def test_a_run_in_a_window_of_2k_tokens_ends_with_an_answer_or_not_found(
     chat: ChatModel,
 ) -> None:
     profile = PLAIN.fitted(N_CTX)
-    kit = Kit(chat, World(PAGES), profile, Limits(steps=4, seconds=200), "Who carried the bell?")
+    kit = Kit(chat, World(PAGES), profile, Limits(steps=4, seconds=500), "Who carried the bell?")
     ending = await kit.explorer.explore()
     answer = await kit.explorer.answer(ending)
     assert ending.reason in ("answered", "steps_limit", "repetition", "format_error")

@@ -146,6 +146,23 @@ async def test_the_answer_so_far_is_told_again_after_beginning_again() -> None:
     assert [span for span in memory.spans if span.kind == "answer"]
 
 
+async def test_an_objection_keeps_the_answer_it_is_to_in_sight() -> None:
+    chat, evidence = FakeChat([Says("Ines Hald.")], n_ctx=300), Evidence()
+    memory = memory_over(chat, evidence)
+    why = Item("answer", "No fact says so.", answer="Ines Hald")
+    memory.add(
+        await chat.complete(await memory.next_prompt(asked)), (Message("user", why.text),), [why]
+    )
+    await memory.next_prompt(asked)
+    assert chat.rendered[-1] == why.text  # behind the answer itself
+    for some in (DULL[:60], DULL[30:90]):
+        said = await chat.complete(await memory.next_prompt(asked))
+        tell(memory, said, note(evidence, "Long", some))
+        await memory.next_prompt(asked)
+        assert chat.rendered[-1].count("Answer so far: “Ines Hald”. No fact says so.") == 1
+    assert memory.folds == 2
+
+
 async def test_until_a_turn_is_added_the_prompt_stays() -> None:
     chat, evidence = FakeChat([Says("I look on.")]), Evidence()
     memory = memory_over(chat, evidence)

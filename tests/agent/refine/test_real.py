@@ -19,9 +19,9 @@ from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import LoadSpec, SamplingParams
 from edge_agent.tools.base import Page
 
-N_CTX = 2048
+N_CTX = 1024
 NEEDLE = "The Thrift was built by Ane Pollock at the Lower Slip."
-FILLER = [f"On day {i} of the year the harbour office recorded {i} boats." for i in range(1, 90)]
+FILLER = [f"On day {i} of the year the harbour office recorded {i} boats." for i in range(1, 46)]
 
 
 @pytest.fixture
@@ -40,15 +40,15 @@ def page(number: int, lines: list[str]) -> Page:
 
 
 async def test_a_refine_costs_the_transcript_none_of_its_cells(chat: ChatModel) -> None:
-    told = " ".join(FILLER[:75])
+    told = " ".join(FILLER[:38])
     request = ChatRequest((Message("user", f"{told} What was recorded?"),), max_tokens=8)
     opening = chat.prepare(request)
     first = await chat.complete(opening)
     known = first.done.usage.prompt_tokens + first.done.usage.completion_tokens
 
-    refiner = Refiner(chat, Ranker(None), NoteBudget(3, 600, 90), prompt("condense"))
+    refiner = Refiner(chat, Ranker(None), NoteBudget(3, 300, 90), prompt("condense"))
     evidence = Evidence()
-    pages = [page(1, [*FILLER[:40], NEEDLE]), page(2, [NEEDLE[:-1] + " in 1871.", *FILLER[40:]])]
+    pages = [page(1, [*FILLER[:20], NEEDLE]), page(2, [NEEDLE[:-1] + " in 1871.", *FILLER[25:]])]
     refined = await refiner.refine(pages, "the builder", "Who built the Thrift?", evidence)
     assert refined.completion is not None  # both pages were shown to the model
     usage = refined.completion.done.usage

@@ -65,6 +65,6 @@ def test_pieces_are_literal_ordered_bounded_and_lose_nothing(text: str) -> None:
     ids=["initials", "spaces", "dots", "brackets", "wall", "openings"],
 )
 def test_hostile_texts_take_linear_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert sum(1 for _ in sentences(text)) <= len(text)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 6  # 0.5 s on an idle core

@@ -98,7 +98,6 @@ def test_a_run_that_begins_with_the_state_has_the_same_facts_under_the_same_numb
     ]
     assert state.marked == (2, 4)
     assert state.urls == ("http://h/thrift", "http://h/market", "http://h/bell")
-    assert len(state.purposes) == len(state.urls)
 
 
 def test_an_attempt_that_found_nothing_leaves_that_in_words() -> None:

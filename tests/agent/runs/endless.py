@@ -25,7 +25,7 @@ from ..fakes import FakeChat, Says
 
 # all facts fit, so that the last of them tells how far a run has come
 PROFILE = replace(PROFILES["plain"], reads=2, follows=2, answer_tokens=5000)
-FACTS_TO_KNOW = 28  # from this fact on the answer is known
+FACTS_TO_KNOW = 28  # four steps
 HITS = 2
 LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
@@ -33,12 +33,13 @@ LETTERS = str.maketrans("0123456789", "ghijklmnop")
 class Restless(FakeChat):
     """Asks for something new each turn, and knows the answer when there are enough facts.
 
-    pause_s: most that it takes for a generation.
+    pause_s: most that it takes for a generation. facts: from this one on it knows the answer.
     """
 
-    def __init__(self, pause_s: float) -> None:
+    def __init__(self, pause_s: float, facts: int) -> None:
         super().__init__([Says()], n_ctx=100_000)
         self._pause_s = pause_s
+        self._facts = facts
         self._random = random.Random(os.urandom(8))
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
@@ -53,7 +54,7 @@ class Restless(FakeChat):
             return Says(json.dumps({"facts": [1], "thought": "On.", "query": words}))
         if "facts" in properties:
             known = max(properties["facts"]["items"]["enum"], default=0)
-            answer = "the answer" if known >= FACTS_TO_KNOW else "not found"
+            answer = "the answer" if known >= self._facts else "not found"
             return Says(json.dumps({"facts": [1], "answer": answer, "thought": ""}))
         return super()._next(request)
 
@@ -113,8 +114,10 @@ def call_line(tool: str, arguments: Mapping[str, Any]) -> str:
     return json.dumps([tool, arguments], sort_keys=True) + "\n"
 
 
-def endless_service(folder: Path, pause_s: float = 0.01) -> AgentService:
+def endless_service(
+    folder: Path, pause_s: float = 0.01, facts: int = FACTS_TO_KNOW
+) -> AgentService:
     """A service over the journal in `folder`, whose tools write to `calls.log` there."""
     store = RunStore(open_journal(folder / "journal.sqlite"))
     world = LoggedWorld(folder / "calls.log", pause_s)
-    return AgentService(Restless(pause_s), PROFILE, lambda _: world.tools(), store, None)
+    return AgentService(Restless(pause_s, facts), PROFILE, lambda _: world.tools(), store, None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +11,14 @@ from typing import Any
 from edge_agent.agent.explore.profile import PROFILES
 from edge_agent.agent.records import Run, Task
 from edge_agent.agent.runs.service import AgentService
+from edge_agent.agent.runs.supervisor import Supervisor
 from edge_agent.chat.messages import Chat
 from edge_agent.errors import (
     NotFound,
 )
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
+from tests.patience import until
 
 from ..fakes import HARBOUR, FakeChat, World, search
 
@@ -51,7 +52,7 @@ class House:
             tools_for,
             store or self.store,
             None,
-            runs_at_once=at_once,
+            supervisor=Supervisor(at_once),
             rollouts_at_once=2,
         )
         self._services.append(made)
@@ -68,14 +69,6 @@ async def ended(service: AgentService, run_id: str) -> Run:
     async for _ in service.book.events(run_id):
         pass
     return service.book.run(run_id)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come true")
 
 
 def steps_of(service: AgentService, run_id: str) -> int:

@@ -1,4 +1,8 @@
-"""Kills servers of runs at random moments, and looks at what is left of the runs."""
+"""Kills servers of runs at random moments, and looks at what is left of the runs.
+
+A moment is a random number of commits after the server began, and a random time after that: so it
+falls into every part of a run alike, however fast the machine is.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from pathlib import Path
 
 from edge_agent.agent.records import Run
 from edge_agent.agent.runs.codec import decode
+from edge_agent.store.database import Database
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import EventRow, RunRow, RunStore
 
@@ -24,6 +29,9 @@ from .endless import call_line
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = 3  # begun whenever all before them have ended
 MOST_WAIT_S = 60.0
+MOST_COMMITS = 60  # of a server before it is killed; a step has about twenty
+MOST_AFTER_S = 0.01  # about as long as a call of the model or a tool takes
+POLL_S = 0.001
 
 
 @dataclass(slots=True)
@@ -50,10 +58,9 @@ class Left:
 class Slaughter:
     """One journal, one zygote, many kills."""
 
-    def __init__(self, folder: Path, seed: int, longest_s: float = 0.5) -> None:
+    def __init__(self, folder: Path, seed: int) -> None:
         self._folder = folder
         self._random = random.Random(seed)
-        self._longest_s = longest_s
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.agent.runs.zygote"],
             cwd=ROOT,
@@ -66,7 +73,7 @@ class Slaughter:
     def kill(self, times: int) -> Tally:
         """Kill until `times` servers died with work in their hands, then let the runs end."""
         while self.tally.kills < times:
-            self._one(self._random.uniform(0, self._longest_s))
+            self._one(self._random.randint(0, MOST_COMMITS))
         self._one(None)
         self._final()
         return self.tally
@@ -77,20 +84,32 @@ class Slaughter:
         self._zygote.wait(timeout=MOST_WAIT_S)
         self._zygote.stdout.close()
 
-    def _one(self, after_s: float | None) -> None:
+    def _one(self, commits: int | None) -> None:
         """One server: begun, killed when its time is over, and what it left compared."""
         before = self._left()
         fresh = RUNS if not self._unfinished() else 0
         pid = self._begin(fresh)
-        if after_s is not None:
-            time.sleep(after_s)
-            with contextlib.suppress(ProcessLookupError):
+        if commits is not None:
+            with contextlib.suppress(ProcessLookupError):  # all its runs have ended
+                self._wait(pid, commits)
                 os.kill(pid, signal.SIGKILL)
         code = self._code()
-        if after_s is None and code:
+        if commits is None and code:
             self.tally.faults.append(f"a server that was left in peace ended with {code}")
         self.tally.kills += code == -signal.SIGKILL and bool(self._unfinished())
         self._compare(before)
+
+    def _wait(self, pid: int, commits: int) -> None:
+        """Until the server has written so often, and a little longer."""
+        with closing(open_journal(self._folder / "journal.sqlite")) as journal:
+            seen = _version(journal)
+            while commits > 0:
+                os.kill(pid, 0)  # whether it is still there
+                now = _version(journal)
+                commits -= now != seen
+                seen = now
+                time.sleep(POLL_S)
+        time.sleep(self._random.uniform(0, MOST_AFTER_S))
 
     def _begin(self, n_new: int) -> int:
         assert self._zygote.stdin and self._zygote.stdout
@@ -149,6 +168,12 @@ class Slaughter:
         self.tally.cut_steps += begun - len(steps)
         for fault in faults_of(row, run, steps):
             self.tally.faults.append(f"{row.id}: {fault}")
+
+
+def _version(journal: Database) -> int:
+    """Another number after each commit of somebody else."""
+    with journal.reading() as connection:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def faults_of(row: RunRow, run: Run | None, steps: list[dict[str, object]]) -> Iterator[str]:

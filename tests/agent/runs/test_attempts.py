@@ -9,9 +9,10 @@ import pytest
 from edge_agent.agent.records import Answered, RolloutEnded, StepStarted
 from edge_agent.agent.runs.replay import key_of
 from edge_agent.errors import RequestError
+from tests.patience import until
 
 from ..fakes import HARBOUR, FakeChat, search
-from .house import QUESTION, SLOW, House, ended, until
+from .house import QUESTION, SLOW, House, ended
 
 VOTED = replace(QUESTION, n=3)
 

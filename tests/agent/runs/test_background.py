@@ -19,10 +19,11 @@ from edge_agent.errors import (
     EngineCrashed,
     NotFound,
 )
+from tests.patience import until
 
 from ..fakes import FakeChat, Says, search
 from .endless import endless_service
-from .house import PLAIN, QUESTION, SLOW, House, cut_off, ended, steps_of, until
+from .house import PLAIN, QUESTION, SLOW, House, cut_off, ended, steps_of
 
 
 async def test_a_run_in_the_background_is_there_at_once_and_ends_by_itself(house: House) -> None:

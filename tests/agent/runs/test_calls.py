@@ -10,6 +10,7 @@ import pytest
 from edge_agent.agent.runs.calls import CallBook
 from edge_agent.agent.runs.codec import ResultCodec
 from edge_agent.agent.runs.journal import RunJournal
+from edge_agent.agent.runs.replay import Replay
 from edge_agent.errors import SearchError, ToolError
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
@@ -137,3 +138,19 @@ async def test_what_no_tool_returns_is_given_but_not_recorded_as_done(scene: Sce
 def test_results_come_back_as_they_went_in(scene: Scene, result: Any) -> None:
     scene.store.append("r", "tool_done", {"result": scene.codec.to_json(result)})
     assert scene.codec.from_json(scene.done()[0]["result"]) == result
+
+
+async def test_a_page_that_was_read_before_comes_from_the_store(scene: Scene) -> None:
+    page, _ = await scene.tools()["fetch_url"].call(READ)
+    replay = Replay(scene.store.get("r").events)
+    assert list(replay.read) == ["http://h/bell"]  # and nothing of the one that is gone
+    n_read = len(scene.world.read)
+    journal = RunJournal(scene.store, "r", replay.seq)
+    tools = CallBook(journal, scene.codec, (), replay.read).recorded(scene.world.tools())
+    again = {"url": ["http://h/bell"], "purpose": "another"}
+    assert await tools["fetch_url"].call(again) == [page]
+    assert len(scene.world.read) == n_read
+    assert scene.done()[-1]["arguments"] == again  # and is on record as any other
+    gone = CallBook(journal, scene.codec, (), {"http://h/bell": "no such page"})
+    await gone.recorded(scene.world.tools())["fetch_url"].call(again)
+    assert len(scene.world.read) == n_read + 1

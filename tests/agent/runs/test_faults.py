@@ -12,9 +12,10 @@ from edge_agent.errors import (
     StoreError,
 )
 from edge_agent.store.runs import RunStore
+from tests.patience import until
 
 from ..fakes import FakeChat
-from .house import QUESTION, SLOW, House, cut_off, ended, until
+from .house import QUESTION, SLOW, House, cut_off, ended
 
 
 def deaths(house: House, n: int, kind: str) -> None:
@@ -99,7 +100,7 @@ async def test_a_full_disk_swallows_neither_the_answer_nor_the_record(house: Hou
     run = await ended(service, run_id)
     assert (run.status, run.answer) == ("completed", "Ane Pollock")
     assert service.book.run(run_id) == run
-    assert [row.status for row in service.book.rows(5, None, None)] == ["completed"]
+    assert [line.status for line in service.book.lines(5, None, None)] == ["completed"]
     seen = [told.kind async for told in service.book.events(run_id)]
     assert seen[-1] == "answer" and "step" in seen
     assert house.store.get(run_id).status == "running"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -27,6 +26,7 @@ from edge_agent.chat.messages import ChatRequest
 from edge_agent.errors import EngineCrashed, NotFound, RequestError
 from edge_agent.store.journal import open_journal
 from edge_agent.store.runs import RunStore
+from tests.patience import until
 
 from ..fakes import HARBOUR, FakeChat, Says, World, search
 
@@ -127,7 +127,7 @@ async def test_the_clock_ends_a_silent_model(store: RunStore) -> None:
     run = await outcome(chat, store, limits=Limits(seconds=1.0))
     assert run.reason == "time_limit"
     assert run.answer == "the answer"
-    assert run.usage.seconds < 5
+    assert run.usage.seconds < 20
 
 
 async def test_a_model_that_only_repeats_itself_is_stopped(store: RunStore) -> None:
@@ -242,7 +242,7 @@ async def test_closing_the_stream_cancels_the_run_and_journals_that(store: RunSt
     async for event in stream:
         if isinstance(event, StepStarted) and event.step == 2:
             break
-    await asyncio.sleep(0.05)
+    await until(lambda: chat.opened == 1)
     await stream.aclose()
     assert chat.closed == 1
     row = store.get(started.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .slaughter import Slaughter
 
-KILLS = 12
+KILLS = 25
 
 
 def test_killed_runs_end_with_all_they_recorded_and_nothing_done_twice(tmp_path: Path) -> None:

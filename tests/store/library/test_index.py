@@ -13,7 +13,7 @@ from edge_agent.errors import StoreError
 from edge_agent.store.library.index import LibraryIndex
 from edge_agent.store.library.match import any_of, words_of
 from edge_agent.store.library.names import name_of
-from edge_agent.store.library.records import Document
+from edge_agent.store.library.records import Document, Known
 from edge_agent.store.library.schema import MIGRATIONS
 
 FILLER = "The harbour opens at dawn and the gulls know it. " * 60
@@ -128,7 +128,7 @@ def test_a_changed_document_is_found_by_its_new_words_only(tmp_path: Path) -> No
     index.update([doc("a", "A", "mackerel")], removed=["b"])
     assert paths(index, "herring") == []
     assert paths(index, "mackerel") == ["a"]
-    assert index.hashes() == {"a": "hash of mackerel"} and len(index) == 1
+    assert index.known() == {"a": Known("hash of mackerel")} and len(index) == 1
     index.note(kind="folder")
     index.close()
     again = LibraryIndex(tmp_path / "i.db")
@@ -149,7 +149,7 @@ def test_an_index_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     old.commit()
     old.close()
     index = LibraryIndex(tmp_path / "i.db")
-    assert paths(index, "herring") == ["a"] and index.hashes() == {"a": "h"}
+    assert paths(index, "herring") == ["a"] and index.known() == {"a": Known("h")}
 
 
 def test_a_file_that_is_no_index_is_a_store_error(tmp_path: Path) -> None:

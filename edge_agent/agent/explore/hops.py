@@ -1,0 +1,125 @@
+"""A question of several hops, asked one hop at a time, each by the name that the last one found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge_agent.agent.answer.answer import Answer, Answering
+from edge_agent.agent.answer.described import Described, described
+from edge_agent.agent.answer.question import asked
+from edge_agent.agent.explore.titles import is_about, without_asides
+from edge_agent.agent.explore.turn import SEARCH, Call, Turn
+from edge_agent.agent.records import Claim, Step
+from edge_agent.agent.refine.evidence import Evidence
+from edge_agent.agent.refine.refiner import Refined, Refiner
+from edge_agent.tools.base import Page
+
+MOST_HOPS = 4  # names that are put into one question
+NAME_WORDS = 10  # more are a sentence
+LIKE_A_NAME = re.compile(r"[A-Z0-9À-Þ]")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What a hop has found, or "", and behind the last one the answer to the task."""
+
+    found: str = ""
+    answer: Answer | None = None
+
+
+class Hops:
+    """What is asked next of a task, until it is asked itself.
+
+    question: the task, with the names that were found in place of what it describes. asks: the
+    question of this hop, about `name`, the last that was found, or "". A hop that finds no name
+    gives up, and the task is asked as it stands.
+    """
+
+    def __init__(self, task: str, refiner: Refiner, answerer: Answering) -> None:
+        self._refiner = refiner
+        self._answerer = answerer
+        self.question = task
+        self.name = ""
+        self._n_names = 0
+        self._proofs: tuple[Claim, ...] = ()
+        simple = asked(task).kind in ("choice", "yes_no")
+        self._described: Described | None = None if simple else described(task)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a hop to ask."""
+        return self._described is not None or bool(self.name)
+
+    @property
+    def asks(self) -> str:
+        return self._described.asks if self._described else self.question
+
+    @property
+    def turn(self) -> Turn:
+        """The turn of this hop: its question is searched, and the name that it is about."""
+        queries = [self.name, self.asks] if self.name else [self.asks]
+        return Turn(self.asks, calls=(Call(SEARCH, {"query": queries}),))
+
+    def give_up(self) -> None:
+        self.name, self._described = "", None
+
+    async def refine(self, pages: Sequence[Page], evidence: Evidence) -> Refined:
+        """The notes of the pages, and of those read before that are about the name."""
+        known = {
+            fact.page.url: fact.page for fact in evidence if is_about(fact.page.title, self.name)
+        }
+        every = {**known, **{page.url: page for page in pages}}
+        return await self._refiner.refine([*every.values()], self.asks, self.asks, evidence)
+
+    async def answer(self, evidence: Evidence) -> Answer:
+        """What the evidence says to this hop."""
+        return await self._answerer.extract(self.asks, evidence)
+
+    def take(self, drawn: Answer) -> Hop:
+        """The next hop is about what was found; behind the last one stands the answer, with the
+        proofs of all. Nothing found gives up."""
+        # what only tells two works apart may be the answer: "Glass Harbour (Mara Voss song)"
+        if not drawn.holds(without_asides(self.asks)) or (
+            self._described and not _is_name(drawn.text)
+        ):
+            self.give_up()
+            return Hop()
+        if self._described is None:
+            return Hop(drawn.text, self._proven(drawn))
+        self._proofs += (Claim(f"{self.asks} {drawn.text}", drawn.citations),)
+        self._put(drawn.text)
+        return Hop(drawn.text)
+
+    def restore(self, steps: Sequence[Step]) -> int:
+        """Stand where a run stood that was cut off: its steps tell what was asked, and found.
+
+        How many of them were hops.
+        """
+        for i, step in enumerate(steps):
+            if not self.goes_on or step.thought != self.asks:
+                self.give_up()
+                return i
+            if not step.text:
+                self.give_up()
+            elif self._described is not None:  # the last hop is asked once more
+                self._put(step.text)
+        return len(steps)
+
+    def _put(self, name: str) -> None:
+        """The next question has this name in place of what was asked for."""
+        assert self._described is not None
+        self.question = self._described.put(self.question, name)
+        self.name = name
+        self._n_names += 1
+        self._described = described(self.question) if self._n_names < MOST_HOPS else None
+
+    def _proven(self, drawn: Answer) -> Answer:
+        quotes = (quote for proof in self._proofs for quote in proof.citations)
+        citations = tuple(dict.fromkeys([*drawn.citations, *quotes]))
+        return replace(drawn, citations=citations, claims=(*self._proofs, *drawn.claims))
+
+
+def _is_name(text: str) -> bool:
+    return bool(LIKE_A_NAME.search(text)) and len(text.split()) <= NAME_WORDS
