@@ -132,12 +132,18 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """What text[start:end] of a piece of the answer cites."""
+    """What text[start:end] of a piece of the answer cites.
+
+    since: where in the text the words begin that it proves, None where the mark is all there is.
+    quote: what stands there.
+    """
 
     start: int
     end: int
     url: str
     title: str
+    since: int | None = None
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from edge_agent.chat.biases import checked
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
+from edge_agent.chat.fold import folded
 from edge_agent.chat.formats import CALL_CLOSE, CALL_OPEN, THINK_CLOSE, THINK_OPEN, detect
 from edge_agent.chat.least import room_to_close
 from edge_agent.chat.locate import located
@@ -20,10 +21,7 @@ from edge_agent.chat.messages import (
     Event,
     Message,
     Prompt,
-    Text,
-    Thought,
     TokenRange,
-    ToolCall,
 )
 from edge_agent.chat.pins import pinned
 from edge_agent.chat.prompt import PromptWriter, Rendered, visible
@@ -40,7 +38,7 @@ from edge_agent.engine.params import (
     SamplingParams,
     TokenEngine,
 )
-from edge_agent.errors import ContextOverflow, EngineError, NotFound, RequestError
+from edge_agent.errors import ContextOverflow, NotFound, RequestError
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _BAN = -100.0  # added to a logit, as OpenAI's logit_bias means it
@@ -219,16 +217,7 @@ class ChatModel:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """See `messages.Chat.complete`."""
-        events = [event async for event in self.stream(prompt) if event.choice == 0]
-        done = events[-1] if events else None
-        if not isinstance(done, Done):
-            raise EngineError("The generation ended without saying why: try again.")
-        return Completion(
-            "".join(e.text for e in events if isinstance(e, Text)),
-            "".join(e.text for e in events if isinstance(e, Thought)),
-            tuple(e for e in events if isinstance(e, ToolCall)),
-            done,
-        )
+        return await folded(self.stream(prompt))
 
     async def stop_thinking(self, name: str) -> bool:
         """See `messages.Chat.stop_thinking`."""

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from edge_agent.cli.door_options import keys_of
 from edge_agent.config import Settings
+from edge_agent.errors import ConfigError
 from edge_agent.server.door.binding import refuse_open_doors, stays_here
 from edge_agent.server.serve import bind_all
 from edge_agent.server.services import Door
@@ -28,8 +29,12 @@ def opened_doors(settings: Settings) -> Iterator[tuple[socket.socket, ...]]:
 
 
 def all_keys(settings: Settings) -> tuple[str, ...]:
-    """Those given and those in the file. Raises ConfigError for a file without any."""
-    return tuple(dict.fromkeys((*settings.api_key, *keys_of(settings.api_key_file))))
+    """Those given and those in the file. Raises ConfigError for a file without any, and for a key
+    that is empty: it would be no key, and mean that there is one."""
+    given = [key.strip() for key in settings.api_key]
+    if not all(given):
+        raise ConfigError("An API key is empty: give one with --api-key, or leave it out.")
+    return tuple(dict.fromkeys((*given, *keys_of(settings.api_key_file))))
 
 
 def door_of(settings: Settings, doors: Sequence[socket.socket]) -> Door:

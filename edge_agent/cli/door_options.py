@@ -144,6 +144,15 @@ def words_of(given: Sequence[str] | str | None) -> tuple[str, ...] | None:
     return tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
 
 
+def given_keys(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The keys of the flag; None where it was not given. Raises ConfigError for a flag without one,
+    such as an unset variable: it would open the door."""
+    words = words_of(given)
+    if words == ():
+        raise ConfigError("--api-key is empty: give a key, or leave the flag out.")
+    return words
+
+
 def keys_of(file: Path | None) -> tuple[str, ...]:
     """The keys in a file, one a line. Raises ConfigError when there is none."""
     if file is None:

@@ -11,6 +11,7 @@ from edge_agent.agent.explore.profile import Profile, profile
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.weights import WEIGHTS, Weights
 from edge_agent.agent.runs.service import AgentService
+from edge_agent.agent.runs.supervisor import Supervisor
 from edge_agent.catalog.catalog import EMBEDDING_MODEL, Catalog
 from edge_agent.catalog.progress import Progress
 from edge_agent.catalog.pull import pull
@@ -150,7 +151,7 @@ async def over(
             RunStore(world.journal),
             Ranker(embedder, weights),
             frozenset(loaded.names),
-            settings.runs_at_once,
+            Supervisor(settings.runs_at_once, loaded.device.use, settings.requests_per_key),
             loaded.n_parallel,
         )
         stack.push_async_callback(agent.close)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from edge_agent.agent.runs.supervisor import Supervisor
 from edge_agent.cli.capabilities import capabilities_of
 from edge_agent.cli.door import all_keys, door_of, opened_doors
 from edge_agent.cli.door_options import (
@@ -33,6 +34,7 @@ from edge_agent.cli.door_options import (
     TemplateFile,
     Tools,
     Verbose,
+    given_keys,
     words_of,
 )
 from edge_agent.cli.engine_options import (
@@ -74,7 +76,8 @@ from edge_agent.cli.terminal import guarded, say, settings_of, stderr
 from edge_agent.cli.workbench import bench_of
 from edge_agent.config import Settings
 from edge_agent.server.app import create_app
-from edge_agent.server.responses.desk import Desk
+from edge_agent.server.device.device import Device
+from edge_agent.server.responses.desk import AT_ONCE, Desk
 from edge_agent.server.responses.responses import recover
 from edge_agent.server.serve import serve as serve_app
 from edge_agent.server.services import Defaults, Door, ServedModel, Services
@@ -143,7 +146,7 @@ def serve(
         kv_unified=kv_unified,
         batch_size=batch_size,
         threads=threads,
-        api_key=words_of(api_key) or None,
+        api_key=guarded(lambda: given_keys(api_key)),
         api_key_file=api_key_file,
         allow_anyone=allow_anyone,
         requests_per_key=requests_per_key,
@@ -206,7 +209,7 @@ async def serve_house(
     """Serve until a signal ends it, and go on with the runs that were cut off."""
     if cut := house.agent.recover():
         say(f"Going on with {'a run' if len(cut) == 1 else f'{len(cut)} runs'} from before.")
-    async with kept_responses(settings) as responses:
+    async with kept_responses(settings, house.loaded.device) as responses:
         services = services_of(house, settings, door_of(settings, doors), responses, desk)
         if again := recover(services):
             say(f"Writing {'a response' if again == 1 else f'{again} responses'} anew.")
@@ -219,10 +222,10 @@ async def serve_house(
 
 
 @asynccontextmanager
-async def kept_responses(settings: Settings) -> AsyncIterator[Desk]:
+async def kept_responses(settings: Settings, device: Device) -> AsyncIterator[Desk]:
     """Where the responses of /v1/responses are kept, while the block runs. Raises StoreError."""
     store = open_responses(settings.data_dir / "responses.sqlite")
-    desk = Desk(store)
+    desk = Desk(store, Supervisor(AT_ONCE, device.use, settings.requests_per_key))
     try:
         yield desk
     finally:

@@ -53,7 +53,7 @@ def create_app(services: Services) -> FastAPI:
     errors.install(app)
     door = services.door
     app.add_middleware(Waking, device=services.device)
-    app.add_middleware(Intake, max_bytes=services.max_body_bytes)
+    app.add_middleware(Intake, max_bytes=services.max_body_bytes, body_s=services.body_s)
     app.add_middleware(Crowd, per_key=door.per_key)
     app.add_middleware(ApiKeys, keys=services.api_keys)
     app.add_middleware(Surprises)

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from edge_agent.errors import ConfigError
+from edge_agent.server.door.patience import Patience
 
 GRACE_S = 3
 CLEANUP_S = 1
@@ -75,16 +76,22 @@ async def serve(
     on_stop: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     log_level: str = "info",
+    http: type[Patience] = Patience,
 ) -> None:
     """Serves until SIGTERM, SIGINT or `stop`, then returns; streams are cut after GRACE_S seconds.
 
     `listening` are sockets from `bind_all`, for a caller that took the port before; `on_ready` is
     told the URL (of the first) once requests are answered; `on_stop` is called when the end begins,
-    before what is under way is waited for.
+    before what is under way is waited for. `http` is what speaks to a connection.
     """
     doors = [*listening] or [bind(host, port)]
     config = uvicorn.Config(
-        app, log_level=log_level, timeout_graceful_shutdown=GRACE_S, server_header=False
+        app,
+        http=http,
+        ws="none",
+        log_level=log_level,
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
     )
     server = _Server(config, on_ready, on_stop)
     stopper = asyncio.ensure_future(_stop_on(stop or asyncio.Event(), server))

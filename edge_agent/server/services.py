@@ -13,6 +13,7 @@ from edge_agent.chat.text import TextModel
 from edge_agent.engine.params import SamplingParams
 from edge_agent.errors import NotFound, NotSupported
 from edge_agent.server.device.device import Device, Elsewhere
+from edge_agent.server.held import HeldChat
 from edge_agent.server.research.model import AgentChat, agent_names
 from edge_agent.server.responses.desk import Desk
 from edge_agent.server.text.embedder import EmbeddingModel
@@ -91,7 +92,8 @@ class Services:
 
     models: what /v1/models lists; the aliases of the entry named `chat.name` are served too.
     api_keys: empty lets everyone in. heartbeat_s: pause between comments that keep a stream open.
-    max_body_bytes: the largest request body that is read. runs: those of `agent` that outlive
+    max_body_bytes: the largest request body that is read; body_s: seconds that it may take, see
+    `Intake`. runs: those of `agent` that outlive
     their requests; None where there are none. texts: the model's text side, None at a backend.
     verbose: replies carry `__verbose`, as those of llama-server --verbose. embeddings: the model
     of /v1/embeddings and /v1/rerank, None where it could not be had. responses: where those of
@@ -107,6 +109,7 @@ class Services:
     defaults: Defaults = field(default_factory=Defaults)
     heartbeat_s: float = 15.0
     max_body_bytes: int = 64 * 1024 * 1024
+    body_s: float = 30.0
     runs: AgentService | None = None
     texts: TextModel | None = None
     verbose: bool = False
@@ -119,11 +122,15 @@ class Services:
     tools: Bench | None = None
     approvals: ApprovalDesk | None = None
 
-    def chat_named(self, model: str | None) -> Chat:
+    def chat_of(self, holder: str) -> Chat:
+        """The model that is loaded, whose generations have names that only their holder knows."""
+        return HeldChat(self.chat, holder) if holder else self.chat
+
+    def chat_named(self, model: str | None, holder: str) -> Chat:
         """The agent for a name of its own, else the model that is loaded, whatever it is called."""
         mine = self.names()
         is_agent = model in agent_names(mine) and model not in mine
-        return AgentChat(self.agent, self.chat) if is_agent else self.chat
+        return AgentChat(self.agent, self.chat, holder) if is_agent else self.chat_of(holder)
 
     def agent_model(self) -> ServedModel:
         """The agent as /v1/models lists it; a model whose name it has goes before it."""

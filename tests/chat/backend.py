@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from edge_agent.server.serve import serve
+from tests.patience import HANG_S
 
 USAGE = {
     "prompt_tokens": 20,
@@ -143,10 +144,10 @@ def running(backend: Backend) -> Iterator[Backend]:
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
-    backend.url, loop, stop = ready.result(timeout=10)
+    backend.url, loop, stop = ready.result(timeout=HANG_S)
     try:
         yield backend
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=10)
+        thread.join(timeout=HANG_S)
         assert not thread.is_alive(), "the server did not stop"

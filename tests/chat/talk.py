@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_agent.chat.messages import (
@@ -17,6 +17,7 @@ from edge_agent.chat.remote.chat import RemoteChat
 from edge_agent.chat.remote.link import Link, Patience
 from edge_agent.chat.remote.probe import probe
 from edge_agent.engine.params import SamplingParams
+from tests.patience import HANG_S
 
 from .backend import Backend, Says, running
 
@@ -34,7 +35,8 @@ CALLED = [
     {"index": 0, "function": {"arguments": '["a"]}'}},
 ]
 PLAIN = SamplingParams(temperature=0.5)
-QUICK = Patience(connect_s=2, first_byte_s=0.4, between_s=0.4, short_s=2, busy_s=30)
+CALM = Patience(connect_s=HANG_S, first_byte_s=HANG_S, between_s=HANG_S, short_s=HANG_S, busy_s=30)
+QUICK = replace(CALM, first_byte_s=0.4, between_s=0.4)  # for a server that says nothing
 
 
 @dataclass
@@ -58,7 +60,7 @@ Talks = Callable[..., Any]
 
 
 @asynccontextmanager
-async def talk(*script: Says, patience: Patience = QUICK, **more: Any) -> AsyncIterator[Talk]:
+async def talk(*script: Says, patience: Patience = CALM, **more: Any) -> AsyncIterator[Talk]:
     with running(Backend(list(script), **more)) as backend:
         said: list[str] = []
         slept: list[float] = []

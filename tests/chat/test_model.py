@@ -226,7 +226,7 @@ def test_extending_says_what_rendering_everything_says(
 
 
 async def test_a_required_call_of_a_real_model_obeys_its_schema(qwen_path: Path) -> None:
-    engine = EngineClient(LoadSpec(str(qwen_path), 2048, 256, 2, 2), notice=lambda line: None)
+    engine = EngineClient(LoadSpec(str(qwen_path), 2048, 256, 2, 1), notice=lambda line: None)
     vocab = Vocab.load(qwen_path)
     greedy = SamplingParams(temperature=0.0)
     model = ChatModel("qwen", vocab, engine, ChatTemplate.of(vocab), 2048, greedy, 128)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -19,6 +18,7 @@ from edge_agent.chat.messages import (
 from edge_agent.chat.remote.reply import Reading, ReplyReader
 from edge_agent.chat.remote.sse import SseReader
 from edge_agent.engine.params import Usage
+from tests.patience import until
 
 from .backend import USAGE, Says, chunk, stream
 from .fakes import TOOLS
@@ -166,8 +166,5 @@ async def test_closing_a_stream_closes_the_response() -> None:
         assert await events.__anext__() == Text("One")
         assert a.backend.open == 1
         await events.aclose()
-        for _ in range(100):
-            if not a.backend.open:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: not a.backend.open)
         assert (a.backend.open, a.backend.cut) == (0, 1)

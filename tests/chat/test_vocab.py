@@ -44,7 +44,9 @@ def vocab(request: pytest.FixtureRequest) -> Vocab:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(TEXTS, st.booleans())
 def test_ids_are_llama_cpps_own(vocab: Vocab, text: str, special: bool) -> None:
@@ -52,7 +54,9 @@ def test_ids_are_llama_cpps_own(vocab: Vocab, text: str, special: bool) -> None:
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Co", "Cs"])))
 def test_pieces_join_to_the_text(vocab: Vocab, text: str) -> None:

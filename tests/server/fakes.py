@@ -41,6 +41,13 @@ class Pause:
     seconds: float
 
 
+class Gate:
+    """The script waits here until it may go on."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+
+
 @dataclass(frozen=True)
 class Forever:
     """The script says this again and again, every hundredth of a second."""
@@ -48,7 +55,7 @@ class Forever:
     event: Any
 
 
-Item: TypeAlias = Any  # an event, a Pause, a Forever, or an exception to raise
+Item: TypeAlias = Any  # an event, a Pause, a Gate, a Forever, or an exception to raise
 
 
 class Script:
@@ -74,6 +81,10 @@ class Script:
             raise item
         if isinstance(item, Pause):
             await asyncio.sleep(item.seconds)
+            return
+        if isinstance(item, Gate):
+            while not item.is_open:
+                await asyncio.sleep(0.005)
             return
         while isinstance(item, Forever):
             yield item.event

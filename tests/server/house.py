@@ -11,8 +11,10 @@ from edge_agent.agent.explore.profile import PROFILES
 from edge_agent.agent.runs.service import AgentService
 from edge_agent.chat.messages import (
     ChatRequest,
+    Completion,
     Done,
     Event,
+    Message,
     NamedTool,
     Prompt,
     Text,
@@ -52,6 +54,15 @@ class ObligingChat(FakeChat):
         if n_prompt >= N_CTX:
             raise ContextOverflow(n_prompt, N_CTX)
         return replace(super().prepare(request), request=request)
+
+    def extend(
+        self,
+        prompt: Prompt,
+        completion: Completion,
+        messages: tuple[Message, ...],
+        request: ChatRequest,
+    ) -> Prompt:
+        return replace(super().extend(prompt, completion, messages, request), request=request)
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         asked = prompt.request

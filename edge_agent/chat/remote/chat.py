@@ -7,18 +7,15 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from edge_agent.chat.constraints import Turn, callable_tools, grammar_for
+from edge_agent.chat.fold import folded
 from edge_agent.chat.formats import FORMATS
 from edge_agent.chat.messages import (
     ChatRequest,
     Completion,
-    Done,
     Event,
     Message,
     Prompt,
-    Text,
-    Thought,
     TokenRange,
-    ToolCall,
 )
 from edge_agent.chat.model import new_call_id
 from edge_agent.chat.prompt import visible
@@ -224,16 +221,7 @@ class RemoteChat:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """See `messages.Chat.complete`."""
-        events = [event async for event in self.stream(prompt) if event.choice == 0]
-        done = events[-1] if events else None
-        if not isinstance(done, Done):
-            raise EngineError("The generation ended without saying why: try again.")
-        return Completion(
-            "".join(e.text for e in events if isinstance(e, Text)),
-            "".join(e.text for e in events if isinstance(e, Thought)),
-            tuple(e for e in events if isinstance(e, ToolCall)),
-            done,
-        )
+        return await folded(self.stream(prompt))
 
     async def stop_thinking(self, name: str) -> bool:
         """See `messages.Chat.stop_thinking`; OpenAI's API has no word for it."""

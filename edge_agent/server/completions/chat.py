@@ -9,74 +9,82 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from edge_agent.chat.messages import Chat, Prompt
+from edge_agent.chat.messages import Chat, ChatRequest, Prompt
 from edge_agent.errors import EngineCrashed
 from edge_agent.server.completions.head import Head, Wants
 from edge_agent.server.completions.replies import ChunkMachine, completion
 from edge_agent.server.completions.request import to_request
 from edge_agent.server.completions.schemas import ChatBody, Sampled
-from edge_agent.server.completions.thoughts import Placed, place_of
+from edge_agent.server.completions.thoughts import Events, place_of, placed
 from edge_agent.server.output import Json
 from edge_agent.server.services import Services
-from edge_agent.server.state import ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, fed, frame
+from edge_agent.server.state import HolderDep, ServicesDep
+from edge_agent.server.streaming import Frames, answer, event_stream, frame
 
 router = APIRouter(tags=["chat"])
 
 
 @router.post("/v1/chat/completions", summary="Chat")
 @router.post("/chat/completions", include_in_schema=False)
-async def chat_completions(body: ChatBody, request: Request, services: ServicesDep) -> Response:
+async def chat_completions(
+    body: ChatBody, request: Request, services: ServicesDep, holder: HolderDep
+) -> Response:
     """OpenAI's chat completions: one object, or server-sent chunks with `"stream": true`.
 
     Whatever else `model` names, the model that is loaded answers, and says its own name; `agent` is
     the agent over it.
     """
     check_health(services)
-    chat = services.chat_named(body.model)
+    chat = services.chat_named(body.model, holder.id)
     head = Head(chat.name)
     asked = to_request(body, services.defaults, head.id)
     # a long prompt takes seconds to tokenise, and others are being answered meanwhile
-    prompt = await asyncio.to_thread(chat.prepare, asked)
-    wants = wants_of(body, await asyncio.to_thread(verbose, services, body, prompt))
-    placed = Placed(place_of(body.reasoning_format or services.defaults.reasoning_format))
+    prompt, wants = await asyncio.to_thread(_prepared, chat, asked, body, services)
+    place = place_of(body.reasoning_format or services.defaults.reasoning_format)
+    events = placed(chat.stream(prompt), place)
     if body.stream:
-        frames = _frames(chat, prompt, ChunkMachine(head, wants, asked.n), placed)
+        frames = _frames(events, ChunkMachine(head, wants, asked.n))
         return await event_stream(request, frames, services.heartbeat_s)
-    return await answer(request, _whole(chat, prompt, head, asked.n, wants, placed))
+    return await answer(request, _whole(events, head, asked.n, wants))
 
 
 @router.post("/v1/chat/completions/input_tokens", summary="Count the tokens of a chat")
 @router.post("/chat/completions/input_tokens", include_in_schema=False)
-async def input_tokens(body: ChatBody, services: ServicesDep) -> dict[str, Any]:
+async def input_tokens(body: ChatBody, services: ServicesDep, holder: HolderDep) -> dict[str, Any]:
     """How many tokens the prompt of a chat completion with this body would have."""
     check_health(services)
     asked = to_request(body, services.defaults)
-    prompt = await asyncio.to_thread(services.chat_named(body.model).prepare, asked)
+    chat = services.chat_named(body.model, holder.id)
+    prompt = await asyncio.to_thread(chat.prepare, asked)
     return {"object": "response.input_tokens", "input_tokens": prompt.n_tokens}
 
 
 @router.post("/v1/chat/completions/{id}/stop_thinking", summary="Stop thinking, and answer")
 @router.post("/chat/completions/{id}/stop_thinking", include_in_schema=False)
-async def stop_thinking(id: str, services: ServicesDep) -> dict[str, Any]:
+async def stop_thinking(id: str, services: ServicesDep, holder: HolderDep) -> dict[str, Any]:
     """Closes the thought of a completion that is being streamed; its id is in every chunk.
 
     `stopped` is false when it was not thinking; 404 when no completion of this id is running.
     """
-    return {"id": id, "stopped": await services.chat.stop_thinking(id)}
+    return {"id": id, "stopped": await services.chat_of(holder.id).stop_thinking(id)}
 
 
-async def _whole(
-    chat: Chat, prompt: Prompt, head: Head, n: int, wants: Wants, placed: Placed
-) -> Response:
-    return Json(await completion(fed(chat.stream(prompt), placed.feed), head, n, wants))
+def _prepared(
+    chat: Chat, asked: ChatRequest, body: ChatBody, services: Services
+) -> tuple[Prompt, Wants]:
+    prompt = chat.prepare(asked)
+    return prompt, wants_of(body, verbose(services, body, prompt))
 
 
-async def _frames(chat: Chat, prompt: Prompt, machine: ChunkMachine, placed: Placed) -> Frames:
-    stream = fed(fed(chat.stream(prompt), placed.feed), machine.feed)
-    async with aclosing(stream):
-        async for chunk in stream:
-            yield frame(chunk)
+async def _whole(events: Events, head: Head, n: int, wants: Wants) -> Response:
+    return Json(await completion(events, head, n, wants))
+
+
+async def _frames(events: Events, machine: ChunkMachine) -> Frames:
+    async with aclosing(events):
+        async for event in events:
+            for chunk in machine.feed(event):
+                yield frame(chunk)
     yield b"data: [DONE]\n\n"
 
 

@@ -13,8 +13,13 @@ LEAST = -9999.0  # OpenAI's logarithm of a probability too small to tell; JSON h
 
 def logprobs(tokens: Sequence[TokenLogprob]) -> Json:
     """OpenAI's shape, for those who asked."""
-    content = [{**token(t), "top_logprobs": [token(each) for each in t.top]} for t in tokens]
+    content = [with_top(told) for told in tokens]
     return {"logprobs": {"content": content, "refusal": None}} if content else {}
+
+
+def with_top(told: TokenLogprob) -> Json:
+    """A token with the likeliest at its place."""
+    return {**token(told), "top_logprobs": [token(each) for each in told.top]}
 
 
 def token(told: TokenLogprob) -> Json:

@@ -26,9 +26,7 @@ from edge_agent.server.completions.account import (
 from edge_agent.server.completions.calls import CallDeltas, tool_call
 from edge_agent.server.completions.citations import cited_in
 from edge_agent.server.completions.head import Head, Wants
-from edge_agent.server.completions.logprobs import LEAST, logprobs
-
-__all__ = ["LEAST", "ChunkMachine", "Head", "completion"]
+from edge_agent.server.completions.logprobs import logprobs
 
 Json = dict[str, Any]
 
@@ -100,9 +98,7 @@ class ChunkMachine:
         return self._head.chunk([{**choice, **(more or {})}])
 
 
-async def completion(
-    events: AsyncGenerator[Event, None], head: Head, n: int = 1, wants: Wants | None = None
-) -> Json:
+async def completion(events: AsyncGenerator[Event, None], head: Head, n: int, wants: Wants) -> Json:
     """The fold of the events of `n` choices: one `chat.completion` object. It closes `events`."""
     choices = [_Choice(index) for index in range(n)]
     async with aclosing(events):
@@ -112,8 +108,8 @@ async def completion(
     if len(dones) < n:
         raise EngineError("The generation ended without saying why; send the request again.")
     told = [choice.json(done) for choice, done in zip(choices, dones, strict=True)]
-    more = wants.verbose if wants else {}
-    return head.completion(told, usage=usage(dones), timings=timings(dones), **more)
+    more = {"usage": usage(dones), "timings": timings(dones), **wants.verbose}
+    return head.completion(told, **more)
 
 
 class _Choice:

@@ -18,10 +18,10 @@ from edge_agent.chat.messages import (
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.effort import thinking_of
 from edge_agent.server.completions.form import grammar_of, schema_of
-from edge_agent.server.completions.refused import refuse
 from edge_agent.server.completions.sampling import n_logprobs, sampling_of
 from edge_agent.server.completions.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
 from edge_agent.server.services import Defaults
+from edge_agent.server.surface import CHAT
 
 # What stands between the parts of a message, as in llama-server.
 LINE, PARAGRAPH = "\n", "\n\n"
@@ -33,7 +33,7 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
 
     A last message of role assistant is the beginning of the answer, as llama-server has it.
     """
-    refuse(body.model_extra)
+    CHAT.check(body.model_extra)
     messages, prefill = _begun(body, [_message(m, i) for i, m in enumerate(body.messages)])
     thinking = thinking_of(body)
     tools = _tools(body.tools or [])
@@ -182,7 +182,7 @@ def _named_tool(name: str, tools: Sequence[ToolSpec]) -> NamedTool:
 
 def _max_tokens(body: ChatBody, default: int | None) -> int | None:
     """-1 asks for the rest of the window, as in llama-server."""
-    for field in ("max_completion_tokens", "max_tokens"):
+    for field in ("max_completion_tokens", "max_tokens", "n_predict"):
         value: int | None = getattr(body, field)
         if value is not None:
             if value < 1 and value != -1:

@@ -1,7 +1,7 @@
 """The wire types: OpenAI's chat completions with llama-server's additions, and agent runs.
 
 Fields that are not named here are accepted in a chat unless they would change the answer
-(`refused`), and refused in an agent run.
+(`server.surface`), and refused in an agent run.
 """
 
 from __future__ import annotations
@@ -183,6 +183,7 @@ class Sampled(Wire):
 
     stop: Stop | None = None
     max_tokens: int | None = None
+    n_predict: int | None = Field(None, ge=-2, le=2**31 - 1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Literal, TypeAlias
 
 from edge_agent.chat.formats import THINK_CLOSE, THINK_OPEN
 from edge_agent.chat.messages import Event, Progress, Text, Thought
 from edge_agent.server.services import ReasoningFormat
+from edge_agent.server.streaming import fed
 
+Events: TypeAlias = AsyncGenerator[Event, None]
 Place: TypeAlias = Literal["apart", "inside", "both"]
 
 
@@ -16,8 +19,13 @@ def place_of(wanted: ReasoningFormat) -> Place:
     return {"none": "inside", "deepseek-legacy": "both"}.get(wanted, "apart")  # type: ignore[return-value]
 
 
+def placed(events: Events, place: Place) -> Events:
+    """The events, with each thought where it is wanted."""
+    return events if place == "apart" else fed(events, Placed(place).feed)
+
+
 class Placed:
-    """Events in, events out, with each thought where it is wanted."""
+    """Events in, events out: thoughts become text, or text as well."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -25,7 +33,7 @@ class Placed:
 
     def feed(self, event: Event) -> list[Event]:
         """What is told in place of `event`."""
-        if self._place == "apart" or isinstance(event, Progress):
+        if isinstance(event, Progress):
             return [event]
         if isinstance(event, Thought):
             return self._inside(event)

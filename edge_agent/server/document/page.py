@@ -15,7 +15,7 @@ TEXT = "text/plain"
 
 # Statuses of refusal by what a route does; the door refuses before any route is reached.
 DOOR = frozenset({401, 403, 429})
-BODY = frozenset({400, 413, 415})
+BODY = frozenset({400, 408, 413, 415})
 MODEL = frozenset({404, 501, 503})
 OK: Mapping[int, str] = {200: "It was done."}
 

@@ -12,6 +12,7 @@ WHY: Mapping[int, str] = {
     403: "A page of another origin asked, or the name under which the server was asked for is not "
     "its own; or a program on another machine asked for what is only for this one's.",
     404: "There is no such model, or nothing of this id.",
+    408: "The body came too slowly.",
     409: "What is asked for does not go with the state it is in.",
     413: "The body is larger than the server reads.",
     415: "A page of a browser sent something that is not JSON.",

@@ -18,21 +18,23 @@ from edge_agent.server.messages.request import to_request
 from edge_agent.server.messages.schemas import MessagesBody
 from edge_agent.server.messages.shape import reshaped
 from edge_agent.server.output import Json
-from edge_agent.server.state import ServicesDep
+from edge_agent.server.state import HolderDep, ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, fed, frame
 
 router = APIRouter(tags=["messages"])
 
 
 @router.post("/v1/messages", summary="A message, as Anthropic's API has it")
-async def messages(body: MessagesBody, request: Request, services: ServicesDep) -> Response:
+async def messages(
+    body: MessagesBody, request: Request, services: ServicesDep, holder: HolderDep
+) -> Response:
     """One message, or Anthropic's server-sent events with `"stream": true`.
 
     Whatever else `model` names, the model that is loaded answers, and says its own name; `agent` is
     the agent over it.
     """
     check_health(services)
-    chat = services.chat_named(body.model)
+    chat = services.chat_named(body.model, holder.id)
     head = Head(chat.name)
     asked = to_request(body, services.defaults, head.id)
     prompt = await asyncio.to_thread(chat.prepare, asked)
@@ -44,11 +46,14 @@ async def messages(body: MessagesBody, request: Request, services: ServicesDep) 
 
 
 @router.post("/v1/messages/count_tokens", summary="Count the tokens of a message's prompt")
-async def count_tokens(body: MessagesBody, services: ServicesDep) -> dict[str, Any]:
+async def count_tokens(
+    body: MessagesBody, services: ServicesDep, holder: HolderDep
+) -> dict[str, Any]:
     """How long the prompt of this body is, whether or not it fits the window."""
     check_health(services)
     asked = to_request(body, services.defaults)
-    return {"input_tokens": await asyncio.to_thread(_count, services.chat_named(body.model), asked)}
+    chat = services.chat_named(body.model, holder.id)
+    return {"input_tokens": await asyncio.to_thread(_count, chat, asked)}
 
 
 def _count(chat: Chat, asked: ChatRequest) -> int:

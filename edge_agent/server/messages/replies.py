@@ -20,6 +20,7 @@ from edge_agent.chat.messages import (
 )
 from edge_agent.engine.params import Usage
 from edge_agent.errors import EngineError
+from edge_agent.server.messages.citations import blocks_of, citation
 from edge_agent.server.streaming import fed
 
 Json = dict[str, Any]
@@ -91,7 +92,7 @@ class EventMachine:
 
     def _read(self, event: Event) -> list[Json]:
         if isinstance(event, Text):
-            return self._piece("text", {"type": "text_delta", "text": event.text})
+            return self._cited(event) if event.citations else self._written(event.text)
         if isinstance(event, Thought):
             return self._piece("thinking", {"type": "thinking_delta", "thinking": event.text})
         if isinstance(event, CallPiece):
@@ -99,6 +100,22 @@ class EventMachine:
         if isinstance(event, ToolCall):
             return self._whole_call(event)
         return self._end(event) if isinstance(event, Done) else []
+
+    def _written(self, text: str) -> list[Json]:
+        return self._piece("text", {"type": "text_delta", "text": text})
+
+    def _cited(self, text: Text) -> list[Json]:
+        """A claim with proof is a block of its own."""
+        told: list[Json] = []
+        for piece, cited in blocks_of(text):
+            if not cited:
+                told += self._written(piece)
+                continue
+            told += [*self._close(), *self._written(piece)]
+            deltas = ({"type": "citations_delta", "citation": citation(each)} for each in cited)
+            told += map(self._delta, deltas)
+            told += self._close()
+        return told
 
     def _piece(self, kind: Kind, delta: Json) -> list[Json]:
         if not delta[kind]:
@@ -190,6 +207,8 @@ def folded(whole: Json, reply: Json) -> Json:
 def _add(block: Json, delta: Json) -> None:
     if delta["type"] == "input_json_delta":
         block["partial"] = block.get("partial", "") + delta["partial_json"]
+    elif delta["type"] == "citations_delta":
+        block.setdefault("citations", []).append(delta["citation"])
     else:
         key = delta["type"].removesuffix("_delta")
         block[key] += delta[key]

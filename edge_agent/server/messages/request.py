@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from edge_agent.chat.messages import ChatRequest
 from edge_agent.engine.params import SamplingParams
-from edge_agent.errors import NotSupported, RequestError
+from edge_agent.errors import RequestError
 from edge_agent.server.completions.effort import BUDGETS
 from edge_agent.server.messages.schemas import Block, MessagesBody, Tool
 from edge_agent.server.messages.tools import tool_choice_of, tools_of
 from edge_agent.server.messages.turns import messages_of
 from edge_agent.server.services import Defaults
-
-# Fields that would change the answer and that nothing here honours: named rather than dropped.
-UNSUPPORTED: Mapping[str, str] = MappingProxyType(
-    {
-        "container": "there is no code execution here",
-        "mcp_servers": "give the tools themselves in tools",
-    }
-)
+from edge_agent.server.surface import MESSAGES
 
 
 def to_request(body: MessagesBody, defaults: Defaults, name: str = "") -> ChatRequest:
     """Raises RequestError and NotSupported, naming the field. `name` is the message's id."""
-    _check_supported(body)
+    MESSAGES.check(body.model_extra)
     messages, prefill = messages_of(body.messages, body.system)
     tools = tools_of(body.tools or [])
     thinking = _thinking(body, defaults.thinking)
@@ -50,12 +42,6 @@ def to_request(body: MessagesBody, defaults: Defaults, name: str = "") -> ChatRe
         name=name,
         template_kwargs=thinking.told,
     )
-
-
-def _check_supported(body: MessagesBody) -> None:
-    for field, reason in UNSUPPORTED.items():
-        if getattr(body, field):
-            raise NotSupported(f"{field} is not supported: {reason}.", field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +76,7 @@ def _budget(body: MessagesBody, tokens: int | None) -> int:
 
 
 def _schema(body: MessagesBody) -> Mapping[str, Any] | None:
-    form = body.output_config.format if body.output_config else None
+    form = (body.output_config and body.output_config.format) or body.output_format
     return form.schema_ if form else None
 
 

@@ -1,7 +1,8 @@
 """The wire types of Anthropic's Messages API.
 
 What a block holds depends on its `type`; the types that cannot be served are refused by name when
-they are read (`turns.py`). Fields that are not named here change nothing here, and are ignored.
+they are read (`turns.py`). Fields that are not named here are refused where they would change the
+answer (`server.surface`), and ignored otherwise.
 """
 
 from __future__ import annotations
@@ -86,8 +87,10 @@ class MessagesBody(Wire):
     Any `model` is taken for the one that is served, since clients of Anthropic's API know only
     Claude's names; `agent` is the agent over it. Beyond Anthropic's fields there is `seed`, and
     `max_tokens` may be left out. `cache_control` at the system text or a tool keeps them in the
-    cache, on disk too.
+    cache, on disk too. `output_format` is what `output_config.format` was called before.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     messages: list[Turn]
     model: str | None = None
@@ -105,9 +108,7 @@ class MessagesBody(Wire):
     tool_choice: Choice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
-    cache_control: Any = None
-    container: Any = None
-    mcp_servers: Any = None
+    output_format: OutputFormat | None = None
 
 
 Block.model_rebuild()

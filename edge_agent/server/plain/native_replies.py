@@ -13,7 +13,7 @@ from edge_agent.server.completions.account import (
     prompt_progress,
     timings,
 )
-from edge_agent.server.completions.logprobs import token
+from edge_agent.server.completions.logprobs import token, with_top
 from edge_agent.server.plain.replies import Fold
 
 Json = dict[str, Any]
@@ -113,7 +113,7 @@ class NativeMachine:
     def _told(self, tokens: Sequence[TokenLogprob]) -> Json:
         if not self._about.probabilities:
             return {}
-        shape = _drawn if self._about.drawn else _raw
+        shape = _drawn if self._about.drawn else with_top
         return {"completion_probabilities": [shape(told) for told in tokens]}
 
 
@@ -121,10 +121,6 @@ def _stop_type(done: Done) -> str:
     if done.stop is not None:
         return "word"
     return "limit" if done.reason == "length" else "eos"
-
-
-def _raw(told: TokenLogprob) -> Json:
-    return {**token(told), "top_logprobs": [token(each) for each in told.top]}
 
 
 def _drawn(told: TokenLogprob) -> Json:

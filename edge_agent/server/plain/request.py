@@ -8,7 +8,6 @@ from typing import Any
 from edge_agent.chat.text import TextModel, TextRequest
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.form import plain_form
-from edge_agent.server.completions.refused import refuse
 from edge_agent.server.completions.request import PRIORITIES, stops_of
 from edge_agent.server.completions.sampling import sampling_of
 from edge_agent.server.completions.schemas import Sampled
@@ -21,6 +20,7 @@ from edge_agent.server.plain.schemas import (
     WirePrompt,
 )
 from edge_agent.server.services import Defaults
+from edge_agent.server.surface import TEXT
 
 NO_LIMIT = 2**31 - 1  # tokens; the window is the limit
 Parts = tuple[str | int, ...]
@@ -60,7 +60,8 @@ def text_request(
         raise NotSupported(
             "echo with logprobs is not supported: there are none of the prompt.", "echo"
         )
-    limit = _limit(body.max_tokens, "max_tokens")
+    given = body.n_predict if body.max_tokens is None else body.max_tokens
+    limit = _limit(given, "max_tokens")
     return _request(body, parts, defaults, texts, name, limit, body.logprobs)
 
 
@@ -85,7 +86,7 @@ def _request(
     n_logprobs: int | None,
     drawn: bool = False,
 ) -> TextRequest:
-    refuse(body.model_extra)
+    TEXT.check(body.model_extra)
     schema, grammar = plain_form(body)
     return TextRequest(
         prompt=parts,

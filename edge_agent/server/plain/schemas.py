@@ -45,7 +45,6 @@ class Native(Sampled):
     """What llama-server's own routes take beside the rest."""
 
     n: int | None = Field(None, ge=1, le=128, validation_alias=AliasChoices("n_cmpl", "n"))
-    n_predict: int | None = Field(None, ge=-2, le=2**31 - 1)
     n_probs: int | None = Field(None, ge=0, le=MAX_TOP)
     post_sampling_probs: bool | None = None
     return_tokens: bool | None = None

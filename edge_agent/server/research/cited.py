@@ -22,15 +22,16 @@ class _Page:
     cited: list[Cited] = field(default_factory=list)
     sources: dict[str, Citation] = field(default_factory=dict)  # by url, in order
 
-    def mark(self, citations: Iterable[Citation]) -> None:
-        """A space and the numbers, such as [1][2], behind what was written last."""
-        gap = " "
+    def mark(self, citations: Iterable[Citation], claim: str) -> None:
+        """A space and the numbers, such as [1][2], behind the claim that was written last."""
+        gap, since = " ", len(self.text) - len(claim)
         for citation in {c.url: c for c in citations}.values():
             self.sources.setdefault(citation.url, citation)
             number = list(self.sources).index(citation.url) + 1
             self.text += gap
             start, self.text = len(self.text), f"{self.text}[{number}]"
-            self.cited.append(Cited(start, len(self.text), citation.url, citation.title))
+            at = (start, len(self.text), citation.url, citation.title)
+            self.cited.append(Cited(*at, since, citation.quote))
             gap = ""
 
 
@@ -45,11 +46,11 @@ def answer_of(run: Run, as_json: bool = False) -> Text:
         before, found, after = rest.partition(claim.text)
         if found and claim.citations:
             page.text += before + found
-            page.mark(claim.citations)
+            page.mark(claim.citations, claim.text)
             rest = after
     page.text += rest
     if run.citations and not page.cited:
-        page.mark(run.citations)
+        page.mark(run.citations, run.answer)
     page.text += _remarks(run) + _sources(page.sources.values())
     return Text(page.text, citations=tuple(page.cited))
 
@@ -62,7 +63,8 @@ def without_sources(answer: str) -> str:
 def _json(run: Run) -> Text:
     text = json.dumps(run.output, ensure_ascii=False)
     cited = [
-        Cited(0, len(text), c.url, c.title) for c in {c.url: c for c in run.citations}.values()
+        Cited(0, len(text), c.url, c.title, 0, c.quote)
+        for c in {c.url: c for c in run.citations}.values()
     ]
     return Text(text, citations=tuple(cited))
 

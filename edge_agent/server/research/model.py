@@ -7,10 +7,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.records import Agent, Answered, Limits, Run, RunStarted, Task
 from edge_agent.agent.runs.desk import EARLIER_CHARS, MOST_EARLIER
+from edge_agent.chat.adapted import AdaptedChat
+from edge_agent.chat.fold import folded
 from edge_agent.chat.messages import (
     Chat,
     ChatRequest,
@@ -19,14 +22,13 @@ from edge_agent.chat.messages import (
     Event,
     Message,
     Prompt,
-    Text,
     Thought,
-    TokenRange,
 )
-from edge_agent.engine.params import Edit, Edited, GenerateParams, Usage
-from edge_agent.errors import EngineError, NotFound, NotSupported, RequestError
+from edge_agent.engine.params import GenerateParams, Usage
+from edge_agent.errors import RequestError
 from edge_agent.server.research.cited import answer_of, without_sources
 from edge_agent.server.research.telling import Teller
+from edge_agent.server.surface import AGENT as AGENT_API
 
 AGENT = "agent"
 # reasoning_effort as a factor of the usual limits of a run
@@ -40,35 +42,28 @@ def agent_names(models: Sequence[str]) -> tuple[str, ...]:
     return (AGENT, *(f"{name}-agent" for name in models))
 
 
-class AgentChat:
-    """Implements `Chat` over an agent: every generation is a run of its own.
+class AgentChat(AdaptedChat):
+    """A chat with an agent in place of its model: every generation is a run of its own.
 
     The last message is the task; questions and answers before it are told with it, and so are
     system messages. Where the run before is known, what it found is at hand too. Sampling is the
-    agent's own, and so are its tools. chat: the model of the runs.
+    agent's own, and so are its tools. chat: the model of the runs, which none of its prompts ever
+    reaches. holder: whose the runs are.
     """
 
-    def __init__(self, agent: Agent, chat: Chat) -> None:
+    def __init__(self, agent: Agent, chat: Chat, holder: str = "") -> None:
+        super().__init__(chat)
         self._agent = agent
-        self._chat = chat
+        self._holder = holder
 
     @property
     def name(self) -> str:
         """The name by which clients know the agent."""
-        return f"{self._chat.name}-agent"
-
-    @property
-    def n_ctx(self) -> int:
-        """Of the model of the runs."""
-        return self._chat.n_ctx
-
-    def count(self, text: str) -> int:
-        """Tokens of a plain text."""
-        return self._chat.count(text)
+        return f"{super().name}-agent"
 
     def prepare(self, request: ChatRequest) -> Prompt:
         """Raises RequestError and NotSupported for what a run cannot honour."""
-        _check(request)
+        AGENT_API.check(_asked(request))
         task = task_of(request)
         return Prompt((), GenerateParams(), request=request, estimate=self.count(task.task))
 
@@ -88,7 +83,8 @@ class AgentChat:
         """Thoughts, one text, and Done; closing the iterator cancels the run."""
         assert prompt.request is not None
         teller, as_json = Teller(), prompt.request.response_schema is not None
-        async with aclosing(self._agent.stream(task_of(prompt.request))) as events:
+        task = replace(task_of(prompt.request), holder=self._holder)
+        async with aclosing(self._agent.stream(task)) as events:
             async for event in events:
                 if isinstance(event, Answered):
                     yield answer_of(event.run, as_json)
@@ -100,27 +96,7 @@ class AgentChat:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """The fold of `stream`."""
-        events = [event async for event in self.stream(prompt)]
-        done = events[-1] if events else None
-        if not isinstance(done, Done):
-            raise EngineError("The run ended without an answer; send the task again.")
-        text = "".join(event.text for event in events if isinstance(event, Text))
-        thought = "".join(event.text for event in events if isinstance(event, Thought))
-        return Completion(text, thought, (), done)
-
-    async def stop_thinking(self, name: str) -> bool:
-        """A run has no thought of that name: it is cancelled, or waited for."""
-        raise NotFound(f"No generation named {name!r} is running: it may have ended.")
-
-    def locate(
-        self, prompt: Prompt, texts: Sequence[str], since: int = 0
-    ) -> tuple[TokenRange | None, ...]:
-        """Nothing: a run has many prompts."""
-        return (None,) * len(texts)
-
-    async def edit(self, edit: Edit) -> Edited:
-        """Nothing is cached under the name of the agent."""
-        return Edited(0, 0)
+        return await folded(self.stream(prompt))
 
     def _done(self, run: Run) -> Done:
         """The account of a run; what is not its answer was thought."""
@@ -190,21 +166,13 @@ def _usage(run: Run) -> Usage:
     )
 
 
-def _check(request: ChatRequest) -> None:
-    """Raises NotSupported for what would change the answer and cannot."""
-    refused = {
-        "tools": request.tools and request.tool_choice != "none",
-        "n": request.n > 1,
+def _asked(request: ChatRequest) -> Mapping[str, Any]:
+    """What a request wants of a model, as `server.surface` knows it."""
+    return {
+        "tools": bool(request.tools) and request.tool_choice != "none",
+        "n": request.n,
         "logprobs": request.n_logprobs is not None,
         "grammar": request.grammar is not None,
-        "stop": request.stop,
+        "stop": bool(request.stop),
         "messages": request.prefill,
     }
-    reasons = {
-        "tools": "the agent has tools of its own",
-        "messages": "the answer of the agent cannot be begun for it",
-    }
-    for field, given in refused.items():
-        if given:
-            reason = reasons.get(field, "the agent cannot honour it")
-            raise NotSupported(f"{field} is not supported by the agent: {reason}.", field)

@@ -17,14 +17,16 @@ from edge_agent.server.output import Json
 from edge_agent.server.research.runs import accepted, error_frame, event_frames, task_of
 from edge_agent.server.research.schemas import RunBody
 from edge_agent.server.services import AUTO_NAMES, Services
-from edge_agent.server.state import ServicesDep
+from edge_agent.server.state import HolderDep, ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame
 
 router = APIRouter(tags=["agent"])
 
 
 @router.post("/agent/run", summary="Run a task")
-async def agent_run(body: RunBody, request: Request, services: ServicesDep) -> Response:
+async def agent_run(
+    body: RunBody, request: Request, services: ServicesDep, holder: HolderDep
+) -> Response:
     """The finished run, or with `"stream": true` one server-sent event per thing that happens.
 
     The last event, `answer`, has the fields of the finished run. Who closes the connection cancels
@@ -33,18 +35,21 @@ async def agent_run(body: RunBody, request: Request, services: ServicesDep) -> R
     """
     services.check_model(body.model)
     check_health(services)
+    task = replace(to_task(body, services), holder=holder.id)
     if body.background:
-        return await _in_background(body, request, services)
-    events = services.agent.stream(to_task(body, services))
+        return await _in_background(task, bool(body.stream), request, services)
+    events = services.agent.stream(task)
     if body.stream:
         return await event_stream(request, _frames(events), services.heartbeat_s, error_frame)
     return await answer(request, _whole(events))
 
 
-async def _in_background(body: RunBody, request: Request, services: Services) -> Response:
+async def _in_background(
+    task: Task, streams: bool, request: Request, services: Services
+) -> Response:
     runs = services.kept_runs()
-    run = runs.submit(to_task(body, services))
-    if not body.stream:
+    run = runs.submit(task)
+    if not streams:
         return accepted(run)
     frames = event_frames(runs.book, run.id, 0)
     return await event_stream(request, frames, services.heartbeat_s, error_frame)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from edge_agent.agent.jsonable import run_as_json
@@ -15,9 +16,8 @@ from edge_agent.errors import RequestError
 from edge_agent.server.completions.chat import check_health
 from edge_agent.server.output import Json
 from edge_agent.server.research.schemas import FollowUpBody, WireLimits
-from edge_agent.server.state import ServicesDep
+from edge_agent.server.state import HolderDep, ServicesDep
 from edge_agent.server.streaming import Frames, event_stream, frame
-from edge_agent.store.runs import RunRow
 
 router = APIRouter(prefix="/agent/runs", tags=["runs"])
 
@@ -25,30 +25,40 @@ MOST_LISTED = 100
 SEQ_DIGITS = 18  # more is no number that SQLite holds
 
 
-@router.get("", summary="All runs, newest first")
+async def own_run(id: str, services: ServicesDep, holder: HolderDep) -> str:
+    """The id of a run of whoever asks. Raises NotFound for any other."""
+    services.kept_runs().book.check_held(id, holder.ids)
+    return id
+
+
+OwnRun = Annotated[str, Depends(own_run)]
+
+
+@router.get("", summary="Runs, newest first")
 async def list_runs(
     services: ServicesDep,
+    holder: HolderDep,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
     before: str | None = None,
     status: Status | None = None,
 ) -> Response:
     """`limit` runs of a `status`, without their steps; `before` takes the id `next` of the page
     before, which is null on the last."""
-    rows = services.kept_runs().book.rows(limit + 1, before, status)
-    page = rows[:limit]
-    next_before = page[-1].id if len(rows) > limit else None
-    return Json({"object": "list", "data": [_line(row) for row in page], "next": next_before})
+    lines = services.kept_runs().book.lines(limit + 1, before, status, holder.ids)
+    page = lines[:limit]
+    next_before = page[-1].id if len(lines) > limit else None
+    return Json({"object": "list", "data": [asdict(line) for line in page], "next": next_before})
 
 
 @router.get("/{id}", summary="A run")
-async def one_run(id: str, services: ServicesDep) -> Response:
+async def one_run(id: OwnRun, services: ServicesDep) -> Response:
     """The run; one that has not ended as far as it has come, with its steps so far."""
     return Json(run_as_json(services.kept_runs().book.run(id)))
 
 
 @router.get("/{id}/events", summary="What happened in a run, and happens")
 async def events(
-    id: str, request: Request, services: ServicesDep, after: str | None = None
+    id: OwnRun, request: Request, services: ServicesDep, after: str | None = None
 ) -> Response:
     """Server-sent events from the beginning, or past the one that `Last-Event-ID` or `after` names,
     up to `answer`. The id of an event is its number in the run; deltas of text have none and are
@@ -63,13 +73,13 @@ async def events(
 
 
 @router.post("/{id}/cancel", summary="End a run")
-async def cancel(id: str, services: ServicesDep) -> Response:
+async def cancel(id: OwnRun, services: ServicesDep) -> Response:
     """The run as it was left; 409 when it had ended by itself."""
     return Json(run_as_json(await services.kept_runs().cancel(id)))
 
 
 @router.post("/{id}/resume", summary="Go on with a run")
-async def resume(id: str, services: ServicesDep) -> Response:
+async def resume(id: OwnRun, services: ServicesDep) -> Response:
     """From its last recorded step, in the background, when the run was cut off, cancelled, or
     failed because of the world around it; 409 when it had come to its end."""
     check_health(services)
@@ -77,11 +87,14 @@ async def resume(id: str, services: ServicesDep) -> Response:
 
 
 @router.post("/{id}/follow-up", summary="Ask on")
-async def follow_up(id: str, body: FollowUpBody, services: ServicesDep) -> Response:
+async def follow_up(
+    id: OwnRun, body: FollowUpBody, services: ServicesDep, holder: HolderDep
+) -> Response:
     """A new run in the background that begins with what this one found and answered; its field
     `follows` names this one. 409 while this one has not ended."""
     check_health(services)
-    return accepted(services.kept_runs().follow_up(id, task_of(body)))
+    task = replace(task_of(body), holder=holder.id)
+    return accepted(services.kept_runs().follow_up(id, task))
 
 
 def task_of(body: FollowUpBody, model: str | None = None) -> Task:
@@ -119,18 +132,6 @@ def error_frame(body: dict[str, Any]) -> bytes:
 
 def _limits(given: WireLimits | None) -> Limits:
     return Limits(**given.model_dump(exclude_none=True)) if given else Limits()
-
-
-def _line(row: RunRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "status": row.status,
-        "reason": row.reason,
-        "task": row.task,
-        "answer": (row.result or {}).get("answer", ""),
-        "model": row.model,
-        "created_at": row.created_at,
-    }
 
 
 def _seq(text: str | None, name: str) -> int:

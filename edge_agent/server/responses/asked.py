@@ -22,7 +22,7 @@ from edge_agent.server.responses.items import (
 from edge_agent.server.responses.request import to_request
 from edge_agent.server.responses.schemas import CountBody, ResponseBody
 from edge_agent.server.services import Defaults
-from edge_agent.store.responses import UNFINISHED, ResponseRow, ResponseStore
+from edge_agent.store.responses import UNFINISHED, ResponseRow, Shelf
 
 Json = dict[str, Any]
 
@@ -53,13 +53,16 @@ def ask(
     body: CountBody,
     chat: Chat,
     defaults: Defaults,
-    store: ResponseStore | None,
+    shelf: Shelf | None,
     response_id: str | None = None,
     created_at: int | None = None,
 ) -> Asked:
-    """What a body asks for. Raises RequestError and NotSupported, naming the field."""
-    previous = _previous(body.previous_response_id, store)
-    items = items_of(body.input, _finder(store))
+    """What a body asks for. Raises RequestError and NotSupported, naming the field.
+
+    shelf: what it may go on from.
+    """
+    previous = _previous(body.previous_response_id, shelf)
+    items = items_of(body.input, _finder(shelf))
     if not items:
         raise RequestError("input: this field is required, with something in it.", "input")
     before = [*previous.context, *previous.response["output"]] if previous else []
@@ -93,9 +96,9 @@ def _run_of(previous: ResponseRow | None) -> str:
     return str(previous.response.get("run_id", "")) if previous else ""
 
 
-def _finder(store: ResponseStore | None) -> Find:
-    if store is not None:
-        return store.item
+def _finder(shelf: Shelf | None) -> Find:
+    if shelf is not None:
+        return shelf.item
 
     def nothing(item_id: str) -> Json:
         raise NotFound(f"There is no item {item_id!r}: this server stores no responses.")
@@ -103,16 +106,16 @@ def _finder(store: ResponseStore | None) -> Find:
     return nothing
 
 
-def _previous(response_id: str | None, store: ResponseStore | None) -> ResponseRow | None:
+def _previous(response_id: str | None, shelf: Shelf | None) -> ResponseRow | None:
     if response_id is None:
         return None
-    if store is None:
+    if shelf is None:
         raise NotSupported(
             "previous_response_id is not supported: this server stores no responses.",
             "previous_response_id",
         )
     try:
-        row = store.get(response_id)
+        row = shelf.get(response_id)
     except NotFound as error:
         raise RequestError(f"previous_response_id: {error}", "previous_response_id") from None
     if row.status in (*UNFINISHED, "failed", "cancelled"):

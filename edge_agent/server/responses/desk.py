@@ -26,6 +26,11 @@ class Underway(Protocol):
     @property
     def id(self) -> str: ...
     @property
+    def holder(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
     def response(self) -> Json:
         """The object as it stands."""
         ...
@@ -96,16 +101,16 @@ class Live:
 
 
 class Desk:
-    """Keeps responses and works on those in the background.
+    """Keeps responses and works on those in the background, a few at once as `supervisor` has it.
 
     All methods raise NotFound for an unknown response, and StoreError when the disk fails.
     """
 
-    def __init__(self, store: ResponseStore) -> None:
+    def __init__(self, store: ResponseStore, supervisor: Supervisor | None = None) -> None:
         self.store = store
         self._owner = Owner(store.path.parent / "owners")
         self._live: dict[str, Live] = {}
-        self._supervisor = Supervisor(AT_ONCE)
+        self._supervisor = supervisor or Supervisor(AT_ONCE)
 
     @property
     def owner(self) -> str:
@@ -114,12 +119,12 @@ class Desk:
 
     def submit(self, making: Underway) -> None:
         """Begin a response that goes on when nobody waits for it. Raises EngineBusy."""
-        if self._supervisor.n_queued >= MOST_QUEUED:
+        if self._supervisor.n_queued(making.holder) >= MOST_QUEUED:
             raise EngineBusy(f"{MOST_QUEUED} responses are waiting: come again.", BUSY_RETRY_S)
         making.take_in()
         self.store.put(making.row())
         live = self._live[making.id] = Live(making)
-        self._supervisor.add(making.id, lambda: self._perform(live))
+        self._supervisor.add(making.id, lambda: self._perform(live), making.holder)
 
     async def _perform(self, live: Live) -> None:
         """From the queue to the end. Whoever cancels it says what becomes of it."""

@@ -32,7 +32,7 @@ class Making:
     """One response, in whose hands its machine is. Implements `desk.Underway`.
 
     keep: where it is stored at its end; None stores nothing. ready: its prompt, where that was made
-    before. tape: whether everything that is told is kept, in order.
+    before. owner, holder: see `ResponseRow`. tape: whether all that is told is kept, in order.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class Making:
         ready: Ready | None = None,
         owner: str = "",
         tape: bool = False,
+        holder: str = "",
     ) -> None:
         self._body = body
         self._asked = asked
         self._keep = keep
         self._ready = ready
+        self.holder = holder
         self._owner = owner
         self._tape: list[Json] | None = [] if tape else None
         self.is_kept = False  # as it ended
@@ -169,6 +171,7 @@ class Making:
             prompt_ids=prompt_ids,
             completion_ids=ids,
             events=tuple(self.told) if self._tape and self._body.stream else None,
+            holder=self.holder,
         )
 
     def _taped(self, told: list[Json]) -> list[Json]:

@@ -21,15 +21,9 @@ from edge_agent.server.responses.schemas import (
     TextFormat,
 )
 from edge_agent.server.services import Defaults
+from edge_agent.server.surface import RESPONSES
 
 Json = dict[str, Any]
-# Fields that would change the answer and that nothing here honours: named rather than dropped.
-UNSUPPORTED = {
-    "conversation": "use previous_response_id instead",
-    "prompt": "there are no stored prompts here, send instructions and input instead",
-    "context_management": "nothing is compacted here",
-    "moderation": "there is no moderation here",
-}
 OWN = frozenset({"messages", "model", "stream", "stream_options", "n"})  # not to be overruled
 NAMES = (
     ("response_format.json_schema", "text.format.schema"),
@@ -47,7 +41,8 @@ def to_request(
 ) -> ChatRequest:
     """Raises RequestError and NotSupported, naming the field, and what FastAPI raises for a wrong
     type in a field of llama-server's. `name` is the response's id."""
-    _check_supported(body)
+    text = body.text.model_dump() if body.text else None
+    RESPONSES.check({**(body.model_extra or {}), "text": text})
     try:
         asked = to_chat_request(ChatBody.model_validate(_chat_body(body)), defaults, name)
     except ValidationError as error:
@@ -58,14 +53,6 @@ def to_request(
     in_background = isinstance(body, ResponseBody) and body.background
     priority = max(asked.priority, 1) if in_background else asked.priority
     return replace(asked, messages=messages, prefill="", priority=priority)
-
-
-def _check_supported(body: CountBody) -> None:
-    for field, reason in UNSUPPORTED.items():
-        if getattr(body, field, None):
-            raise NotSupported(f"{field} is not supported: {reason}.", field)
-    if (body.model_extra or {}).get("n") not in (None, 1):
-        raise NotSupported("n is not supported: a response has one answer.", "n")
 
 
 def _renamed(error: RequestError) -> RequestError:

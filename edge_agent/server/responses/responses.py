@@ -7,12 +7,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from edge_agent.errors import EdgeAgentError, NotFound, RequestError
 from edge_agent.server.completions.chat import check_health
+from edge_agent.server.door.holder import Holder
 from edge_agent.server.errors import error_body
 from edge_agent.server.output import Json
 from edge_agent.server.responses.asked import Asked, ask, prompt_of
@@ -20,33 +21,44 @@ from edge_agent.server.responses.desk import Desk
 from edge_agent.server.responses.making import Making, Ready
 from edge_agent.server.responses.schemas import CountBody, ResponseBody
 from edge_agent.server.services import Services
-from edge_agent.server.state import ServicesDep
+from edge_agent.server.state import HolderDep, ServicesDep
 from edge_agent.server.streaming import Frames, answer, event_stream, frame
-from edge_agent.store.responses import ResponseRow
+from edge_agent.store.responses import ResponseRow, Shelf
 
 router = APIRouter(tags=["responses"])
 MOST_LISTED = 100
 
 
+async def own_response(id: str, services: ServicesDep, holder: HolderDep) -> str:
+    """The id of a stored response of whoever asks. Raises NotFound for any other."""
+    services.kept_responses().store.check_held(id, holder.ids)
+    return id
+
+
+OwnResponse = Annotated[str, Depends(own_response)]
+
+
 @router.post("/v1/responses", summary="Respond")
 @router.post("/responses", include_in_schema=False)
-async def create_response(body: ResponseBody, request: Request, services: ServicesDep) -> Response:
+async def create_response(
+    body: ResponseBody, request: Request, services: ServicesDep, holder: HolderDep
+) -> Response:
     """OpenAI's responses: one object, or server-sent events with `"stream": true`.
 
     Responses are stored unless `"store": false`, and `previous_response_id` goes on from one. With
     `"background": true` the answer is the response as it stands, at once (or its events), and it is
     written whoever listens. Who closes the connection of any other cancels it.
     """
-    chat = services.chat_named(body.model)
+    chat = services.chat_named(body.model, holder.id)
     check_health(services)
     desk = _desk_for(body, services)
-    store = services.responses.store if services.responses else None
-    asked = await asyncio.to_thread(ask, body, chat, services.defaults, store)
+    shelf = _shelf(services, holder)
+    asked = await asyncio.to_thread(ask, body, chat, services.defaults, shelf)
     # a long prompt takes seconds to tokenise, and others are being answered meanwhile
     ready = await asyncio.to_thread(prompt_of, asked, desk is not None)
     if body.background:
-        return await _in_background(body, asked, ready, request, services)
-    making = Making(body, asked, desk.store.put if desk else None, ready)
+        return await _in_background(body, asked, ready, request, services, holder)
+    making = Making(body, asked, desk.store.put if desk else None, ready, holder=holder.id)
     if not body.stream:
         return await answer(request, _whole(making))
 
@@ -58,11 +70,11 @@ async def create_response(body: ResponseBody, request: Request, services: Servic
 
 @router.post("/v1/responses/input_tokens", summary="Count the tokens of a response's input")
 @router.post("/responses/input_tokens", include_in_schema=False)
-async def input_tokens(body: CountBody, services: ServicesDep) -> dict[str, Any]:
+async def input_tokens(body: CountBody, services: ServicesDep, holder: HolderDep) -> dict[str, Any]:
     """How many tokens the prompt would have; nothing is generated."""
-    chat = services.chat_named(body.model)
-    store = services.responses.store if services.responses else None
-    asked = await asyncio.to_thread(ask, body, chat, services.defaults, store)
+    chat = services.chat_named(body.model, holder.id)
+    shelf = _shelf(services, holder)
+    asked = await asyncio.to_thread(ask, body, chat, services.defaults, shelf)
     prompt, _ = await asyncio.to_thread(prompt_of, asked, False)
     return {"object": "response.input_tokens", "input_tokens": prompt.n_tokens}
 
@@ -70,7 +82,7 @@ async def input_tokens(body: CountBody, services: ServicesDep) -> dict[str, Any]
 @router.get("/v1/responses/{id}", summary="A stored response")
 @router.get("/responses/{id}", include_in_schema=False)
 async def one_response(
-    id: str,
+    id: OwnResponse,
     request: Request,
     services: ServicesDep,
     stream: bool = False,
@@ -87,7 +99,7 @@ async def one_response(
 
 @router.delete("/v1/responses/{id}", summary="Delete a stored response")
 @router.delete("/responses/{id}", include_in_schema=False)
-async def delete_response(id: str, services: ServicesDep) -> dict[str, Any]:
+async def delete_response(id: OwnResponse, services: ServicesDep) -> dict[str, Any]:
     """Forgets it; one that is under way is ended. Responses that followed it stay whole."""
     await services.kept_responses().delete(id)
     return {"id": id, "object": "response", "deleted": True}
@@ -95,25 +107,25 @@ async def delete_response(id: str, services: ServicesDep) -> dict[str, Any]:
 
 @router.post("/v1/responses/{id}/cancel", summary="Cancel a response of the background")
 @router.post("/responses/{id}/cancel", include_in_schema=False)
-async def cancel_response(id: str, services: ServicesDep) -> Response:
+async def cancel_response(id: OwnResponse, services: ServicesDep) -> Response:
     """The response as it was left; one that had ended stays as it was."""
     return Json(await services.kept_responses().cancel(id))
 
 
 @router.post("/v1/responses/{id}/stop_thinking", summary="Stop thinking, and answer")
 @router.post("/responses/{id}/stop_thinking", include_in_schema=False)
-async def stop_thinking(id: str, services: ServicesDep) -> dict[str, Any]:
+async def stop_thinking(id: str, services: ServicesDep, holder: HolderDep) -> dict[str, Any]:
     """Closes the thought of a response that is being written.
 
     `stopped` is false when it was not thinking; 404 when no response of this id is under way.
     """
-    return {"id": id, "stopped": await services.chat.stop_thinking(id)}
+    return {"id": id, "stopped": await services.chat_of(holder.id).stop_thinking(id)}
 
 
 @router.get("/v1/responses/{id}/input_items", summary="What a stored response was given")
 @router.get("/responses/{id}/input_items", include_in_schema=False)
 async def input_items(
-    id: str,
+    id: OwnResponse,
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
     order: str = "desc",
@@ -155,9 +167,10 @@ def recover(services: Services) -> int:
 
 def _again(row: ResponseRow, desk: Desk, services: Services) -> Making:
     body = ResponseBody.model_validate(row.body)
-    chat = services.chat_named(body.model)
-    asked = ask(body, chat, services.defaults, desk.store, row.id, row.created_at)
-    return Making(body, asked, desk.store.put, None, desk.owner, tape=True)
+    chat = services.chat_named(body.model, row.holder)
+    shelf = Shelf(desk.store, (row.holder, ""))  # it was allowed to when it came
+    asked = ask(body, chat, services.defaults, shelf, row.id, row.created_at)
+    return Making(body, asked, desk.store.put, None, desk.owner, tape=True, holder=row.holder)
 
 
 def _desk_for(body: ResponseBody, services: Services) -> Desk | None:
@@ -169,11 +182,20 @@ def _desk_for(body: ResponseBody, services: Services) -> Desk | None:
     return services.kept_responses()
 
 
+def _shelf(services: Services, holder: Holder) -> Shelf | None:
+    return Shelf(services.responses.store, holder.ids) if services.responses else None
+
+
 async def _in_background(
-    body: ResponseBody, asked: Asked, ready: Ready, request: Request, services: Services
+    body: ResponseBody,
+    asked: Asked,
+    ready: Ready,
+    request: Request,
+    services: Services,
+    holder: Holder,
 ) -> Response:
     desk = services.kept_responses()
-    making = Making(body, asked, desk.store.put, ready, desk.owner, tape=True)
+    making = Making(body, asked, desk.store.put, ready, desk.owner, tape=True, holder=holder.id)
     desk.submit(making)
     if not making.streams:
         return Json(making.response)

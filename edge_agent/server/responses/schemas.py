@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from edge_agent.server.completions.schemas import Effort, JsonObject, Wire
+from edge_agent.server.wire import LIST, OBJECT, TEXT, one_of
 
 ITEMS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
 ID = 256  # characters; what we make are shorter
@@ -27,17 +28,6 @@ def _kind(value: object) -> str | None:
     return f"<{kind if kind in ITEMS else 'other'}>"
 
 
-def _shape(value: object) -> str | None:
-    names: dict[type, str] = {str: "<text>", list: "<list>", dict: "<object>"}
-    return names.get(type(value), "<object>" if isinstance(value, BaseModel) else None)
-
-
-def _one_of(what: str) -> Discriminator:
-    return Discriminator(
-        _shape, custom_error_type="wrong_shape", custom_error_message=f"Input should be {what}"
-    )
-
-
 class ContentPart(Wire):
     """input_text, output_text, text, summary_text and reasoning_text have `text`; a refusal has
     `refusal`. Images, files and sound cannot be served."""
@@ -48,8 +38,8 @@ class ContentPart(Wire):
 
 
 Content = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[ContentPart], Tag("<list>")],
-    _one_of("a string or a list of parts"),
+    Annotated[str, Tag(TEXT)] | Annotated[list[ContentPart], Tag(LIST)],
+    one_of("a string or a list of parts"),
 ]
 ItemId = Annotated[str | None, Field(max_length=ID)]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -122,8 +112,8 @@ InputItem = Annotated[
     ),
 ]
 Input = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[InputItem], Tag("<list>")],
-    _one_of("a string or a list of items"),
+    Annotated[str, Tag(TEXT)] | Annotated[list[InputItem], Tag(LIST)],
+    one_of("a string or a list of items"),
 ]
 
 
@@ -147,9 +137,9 @@ class ChoiceObject(Wire):
 
 
 ResponseToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("<text>")]
-    | Annotated[ChoiceObject, Tag("<object>")],
-    _one_of('"none", "auto", "required" or {"type": "function", "name": ...}'),
+    Annotated[Literal["none", "auto", "required"], Tag(TEXT)]
+    | Annotated[ChoiceObject, Tag(OBJECT)],
+    one_of('"none", "auto", "required" or {"type": "function", "name": ...}'),
 ]
 
 
@@ -166,7 +156,7 @@ class TextFormat(Wire):
 
 
 class TextConfig(Wire):
-    """Verbosity is for models that know it: none here does."""
+    """Verbosity is for models that know it: none here does, and only the usual one passes."""
 
     format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
@@ -196,10 +186,6 @@ class CountBody(Wire):
     text: TextConfig | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
-    # what is not here, by OpenAI's names
-    conversation: Any = None
-    prompt: Any = None
-
 
 class ResponseBody(CountBody):
     """POST /v1/responses. llama-server's fields of a chat completion (min_p, seed, grammar,
@@ -220,6 +206,3 @@ class ResponseBody(CountBody):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     service_tier: str | None = None
-
-    context_management: Any = None
-    moderation: Any = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-from edge_agent.chat.messages import Text, TokenLogprob
-from edge_agent.server.completions.replies import LEAST
+from edge_agent.chat.messages import Text
+from edge_agent.server.completions.logprobs import with_top
 from edge_agent.server.responses.items import new_id
 
 Json = dict[str, Any]
@@ -47,7 +46,7 @@ class Speech(Item):
 
     def write(self, piece: Text) -> list[Json]:
         """The events of a piece of text, and of what it cites."""
-        logprobs = [_logprob(token) for token in piece.logprobs]
+        logprobs = [with_top(token) for token in piece.logprobs]
         start, self._text = len(self._text), self._text + piece.text
         if self._logprobs is not None:
             self._logprobs += logprobs
@@ -180,20 +179,3 @@ class Call(Item):
 
 
 Written: TypeAlias = Speech | Musing | Call
-
-
-def _logprob(token: TokenLogprob) -> Json:
-    return {**_token(token), "top_logprobs": _tokens(token.top)}
-
-
-def _tokens(tokens: Sequence[TokenLogprob]) -> list[Json]:
-    return [_token(token) for token in tokens]
-
-
-def _token(token: TokenLogprob) -> Json:
-    """`token` is text, so half a character shows as U+FFFD there; `bytes` is exact."""
-    return {
-        "token": token.bytes.decode("utf-8", "replace"),
-        "logprob": max(token.logprob, LEAST),
-        "bytes": list(token.bytes),
-    }

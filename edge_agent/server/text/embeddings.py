@@ -14,6 +14,7 @@ from edge_agent.errors import NotSupported
 from edge_agent.server.output import Json
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import answer
+from edge_agent.server.surface import EMBEDDINGS
 from edge_agent.server.text.embedder import Embedded, EmbeddingModel
 from edge_agent.server.text.limits import check_texts
 from edge_agent.server.text.schemas import EmbeddingsBody
@@ -50,11 +51,7 @@ def _response(name: str, embedded: Embedded, as_base64: bool) -> Response:
 
 def texts_of(body: EmbeddingsBody) -> list[str]:
     """Raises RequestError, and NotSupported for what the embedding model cannot do."""
-    if body.dimensions is not None:
-        raise NotSupported(
-            "dimensions is not supported: the vectors of the model here have one length.",
-            "dimensions",
-        )
+    EMBEDDINGS.check(body.model_extra)
     texts = [body.input] if isinstance(body.input, str) else body.input
     strings = [text for text in texts if isinstance(text, str)]
     if len(strings) < len(texts):

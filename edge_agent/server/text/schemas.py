@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, Tag
+from pydantic import AliasChoices, ConfigDict, Field, Tag
 
 from edge_agent.server.completions.schemas import Wire
 from edge_agent.server.wire import LIST, NUMBER, OBJECT, TEXT, one_of
@@ -44,12 +44,13 @@ class DetokenizeBody(Wire):
 class EmbeddingsBody(Wire):
     """POST /v1/embeddings. `input` is a text, or several; any `model` is taken for the one here."""
 
+    model_config = ConfigDict(extra="allow")
+
     input: Annotated[
         _Text | Annotated[list[TextOrIds], Tag(LIST)], one_of("a string or a list of strings")
     ]
     model: str | None = None
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
 
 
 class Document(Wire):

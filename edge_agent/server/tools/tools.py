@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -16,6 +15,7 @@ from edge_agent.server.errors import status_response
 from edge_agent.server.output import Json
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
+from edge_agent.server.streaming import frame
 from edge_agent.server.tools.bench import OFF, Bench
 from edge_agent.tools.base import Tool
 from edge_agent.tools.shown import as_data, shown
@@ -81,15 +81,11 @@ async def _ran(tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
     return {"plain_text_response": shown(result), "result": as_data(result)}
 
 
-async def _events(tool: Tool, params: dict[str, Any]) -> AsyncIterator[str]:
+async def _events(tool: Tool, params: dict[str, Any]) -> AsyncIterator[bytes]:
     ran = await _ran(tool, params)
     done: dict[str, Any] = {"done": True}
     if "error" in ran:
         done["error"] = ran["error"]
     else:
-        yield _event({"chunk": ran["plain_text_response"]})
-    yield _event(done)
-
-
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+        yield frame({"chunk": ran["plain_text_response"]})
+    yield frame(done)

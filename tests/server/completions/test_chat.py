@@ -21,8 +21,9 @@ from edge_agent.errors import (
     NotSupported,
 )
 from edge_agent.server.services import EngineHealth, ServedModel, Services
-from tests.server.conftest import Serving, eventually
-from tests.server.fakes import USAGE, FakeAgent, FakeChat, Forever, Pause
+from tests.patience import HANG_S
+from tests.server.conftest import Serving, eventually, leave
+from tests.server.fakes import USAGE, FakeAgent, FakeChat, Forever, Gate
 
 USER: list[Any] = [{"role": "user", "content": "Hi"}]
 WEATHER: Any = {
@@ -46,12 +47,12 @@ class SlowToPrepare(FakeChat):
 
     def prepare(self, request: ChatRequest) -> Prompt:
         self.preparing.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(HANG_S)
         return super().prepare(request)
 
 
 def client_of(url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=10)
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=HANG_S)
 
 
 def services_of(chat: FakeChat, **more: Any) -> Services:
@@ -102,7 +103,7 @@ def test_a_stream_says_the_same_as_a_completion(serving: Serving) -> None:
 
 async def test_the_async_client_streams(serving: Serving) -> None:
     url = serving(services_of(FakeChat()))
-    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", timeout=10) as client:
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", timeout=HANG_S) as client:
         stream = await client.chat.completions.create(model="", messages=USER, stream=True)
         pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert "".join(pieces) == "Hello there"
@@ -246,19 +247,18 @@ def test_a_client_that_leaves_a_stream_closes_it(serving: Serving) -> None:
     next(stream)
     assert chat.script.open == 1
     stream.close()
-    assert eventually(lambda: chat.script.closed == 1, 2)
+    assert eventually(lambda: chat.script.closed == 1)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_before_the_first_token_closes_the_stream(
     serving: Serving, stream: bool
 ) -> None:
-    chat = FakeChat([Pause(60)])
+    chat = FakeChat([Gate()])
     url = serving(services_of(chat))
-    with pytest.raises(httpx.ReadTimeout):
-        body = {"messages": USER, "stream": stream}
-        httpx.post(f"{url}/v1/chat/completions", json=body, timeout=0.3)
-    assert eventually(lambda: chat.script.closed == 1, 2)
+    body = {"messages": USER, "stream": stream}
+    leave(url, "/v1/chat/completions", body, once=lambda: chat.script.open == 1)
+    assert eventually(lambda: chat.script.closed == 1)
 
 
 def test_other_requests_are_answered_during_a_stream(serving: Serving) -> None:
@@ -274,19 +274,24 @@ def test_other_requests_are_answered_while_a_long_prompt_is_prepared(serving: Se
     url = serving(services_of(chat))
     body = {"messages": USER}
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(httpx.post, f"{url}/v1/chat/completions", json=body, timeout=20)
-        assert chat.preparing.wait(10)
-        assert httpx.get(f"{url}/health", timeout=5).status_code == 200
+        asked = pool.submit(httpx.post, f"{url}/v1/chat/completions", json=body, timeout=HANG_S)
+        assert chat.preparing.wait(HANG_S)
+        assert httpx.get(f"{url}/health", timeout=HANG_S).status_code == 200
         chat.go_on.set()
         assert asked.result().status_code == 200
 
 
 def test_a_quiet_stream_is_kept_open_by_comments(serving: Serving) -> None:
-    chat = FakeChat([Text("a"), Pause(0.3), Text("b"), Done("stop", USAGE)])
-    url = serving(services_of(chat, heartbeat_s=0.1))
+    gate = Gate()
+    chat = FakeChat([Text("a"), gate, Text("b"), Done("stop", USAGE)])
+    url = serving(services_of(chat, heartbeat_s=0.05))
     body = {"messages": USER, "stream": True}
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body)
-    assert answer.text.count(": still here\n\n") >= 2
+    comments = 0
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=HANG_S) as answer:
+        for line in answer.iter_lines():
+            comments += line == ": still here"
+            gate.is_open = comments >= 2
+    assert comments >= 2
     stream = client_of(url).chat.completions.create(model="auto", messages=USER, stream=True)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "ab"
 

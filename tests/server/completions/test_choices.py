@@ -24,6 +24,7 @@ from edge_agent.engine.params import (
 from edge_agent.errors import EngineBusy, RequestError
 from edge_agent.server.services import Services
 from tests.chat.fakes import CHATML, THINKER, FakeEngine, FakeVocab
+from tests.patience import HANG_S
 from tests.server.conftest import Serving
 from tests.server.fakes import FakeAgent, FakeChat, Forever
 
@@ -62,11 +63,11 @@ def saying(*said: str, reason: FinishReason = "stop", step: int = 2, cached: int
 
 
 def client_of(url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=10)
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=HANG_S)
 
 
 def post(url: str, **body: Any) -> httpx.Response:
-    return httpx.post(f"{url}/v1/chat/completions", json={"messages": USER, **body}, timeout=10)
+    return httpx.post(f"{url}/v1/chat/completions", json={"messages": USER, **body}, timeout=HANG_S)
 
 
 def test_each_choice_has_its_text_and_its_reason(serving: Serving) -> None:

@@ -1,4 +1,4 @@
-"""Fields of llama-server, vLLM and OpenAI: honoured, passed over, or refused by name."""
+"""Fields of llama-server, vLLM and OpenAI that are honoured in a chat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from edge_agent.chat.messages import (
 )
 from edge_agent.engine.params import Usage
 from edge_agent.errors import RequestError
-from edge_agent.server.completions.refused import REFUSED
 from edge_agent.server.completions.request import to_request
 from edge_agent.server.completions.schemas import ChatBody
 from edge_agent.server.services import Defaults, Services
@@ -44,20 +43,6 @@ def server_of(serving: Serving, items: tuple[Event, ...] = SPOKEN, **more: Any) 
 
 def asked(url: str, **fields: Any) -> httpx.Response:
     return post(url, CHAT, messages=[USER], **fields)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_would_change_the_answer_is_refused_by_name(serving: Serving, name: str) -> None:
-    answer = asked(server_of(serving), **{name: [{"anything": 7}]})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["type"]) == (501, "not_supported_error")
-    assert error["param"] == name and error["message"].startswith(name)
-
-
-def test_what_asks_for_nothing_is_passed_over(serving: Serving) -> None:
-    quiet = {name: values[-1] for name, (values, _) in REFUSED.items()}
-    ignored = {"user": "me", "store": True, "metadata": {}, "cache_prompt": False, "id_slot": 3}
-    assert asked(server_of(serving), **quiet, **ignored).status_code == 200
 
 
 def test_the_last_assistant_message_is_continued_or_not() -> None:

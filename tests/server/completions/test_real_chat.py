@@ -23,6 +23,7 @@ from edge_agent.engine.params import LoadSpec, SamplingParams
 from edge_agent.server.app import create_app
 from edge_agent.server.serve import serve
 from edge_agent.server.services import Services
+from tests.patience import HANG_S
 from tests.server.fakes import FakeAgent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,7 +58,7 @@ async def served(services: Services) -> AsyncIterator[openai.AsyncOpenAI]:
         )
     )
     try:
-        url = await asyncio.wait_for(ready, 10)
+        url = await asyncio.wait_for(ready, HANG_S)
         async with openai.AsyncOpenAI(
             base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=120
         ) as client:
@@ -69,7 +70,7 @@ async def served(services: Services) -> AsyncIterator[openai.AsyncOpenAI]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def engine(qwen_path: Path) -> AsyncIterator[EngineClient]:
-    spec = LoadSpec(str(qwen_path), N_CTX, n_batch=256, n_parallel=2, n_threads=2)
+    spec = LoadSpec(str(qwen_path), N_CTX, n_batch=256, n_parallel=2, n_threads=1)
     client = EngineClient(spec, notice=print, restart_s=(0.0,))
     try:
         await client.start()

@@ -224,9 +224,10 @@ async def test_a_pinned_prompt_is_computed_once(engine: EngineClient, vocab: Voc
 
 
 async def test_a_full_queue_is_a_429_that_says_when_to_come_back(
-    client: openai.AsyncOpenAI, engine: EngineClient
+    client: openai.AsyncOpenAI, engine: EngineClient, vocab: Vocab
 ) -> None:
-    long = ask("Tell a story without end.", max_tokens=3000, stream=True)
+    # none of them ends while the others come
+    long = ask("Tell a story.", max_tokens=3000, stream=True, logit_bias=endless(vocab))
     held = [asyncio.create_task(client.chat.completions.create(**long)) for _ in range(280)]
     try:
         while (await engine.stats())["waiting"] < 256:

@@ -52,10 +52,10 @@ def test_every_example_works_when_pasted(name: str, url: str, tmp_path: Path) ->
     if not (shutil.which("bash") and shutil.which("curl")):
         pytest.skip("there is no bash or no curl to paste into")
     before, _, last = command_of(name).replace(BASE, url).rpartition("curl ")
-    script = f"{before}curl -w '\\n%{{http_code}}' --max-time 20 {last}"
+    script = f"{before}curl -w '\\n%{{http_code}}' --max-time 60 {last}"
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     body, _, status = done.stdout.rpartition("\n")
@@ -69,9 +69,9 @@ def test_the_body_of_every_example_is_accepted(name: str, url: str) -> None:
     if "approvals" in path:
         path = path.replace("{id}", "ask_1")
     elif "{id}" in path:
-        run = httpx.post(f"{url}/agent/run", json={"task": "Who?"}, timeout=20)
+        run = httpx.post(f"{url}/agent/run", json={"task": "Who?"}, timeout=60)
         path = path.replace("{id}", run.json()["id"])
-    answer = httpx.post(url + path, json=content["example"], timeout=20)
+    answer = httpx.post(url + path, json=content["example"], timeout=60)
     assert answer.is_success, answer.text
 
 

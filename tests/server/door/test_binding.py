@@ -15,6 +15,7 @@ from edge_agent.server.app import create_app
 from edge_agent.server.door.binding import is_loopback, refuse_open_doors, stays_here
 from edge_agent.server.serve import bind, bind_all, serve, url_of
 from edge_agent.server.services import Services
+from tests.patience import HANG_S
 from tests.server.fakes import FakeAgent, FakeChat
 
 
@@ -107,13 +108,13 @@ async def test_every_address_is_answered_and_free_again_afterwards() -> None:
     serving = asyncio.ensure_future(
         serve(app, listening=bound, on_ready=ready.set_result, stop=stop, log_level="critical")
     )
-    port = httpx.URL(await asyncio.wait_for(ready, 10)).port
+    port = httpx.URL(await asyncio.wait_for(ready, HANG_S)).port
     async with httpx.AsyncClient() as client:
         for url in map(url_of, bound):
             assert url.endswith(f":{port}")
             assert (await client.get(f"{url}/health")).status_code == 200
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, HANG_S)
     assert port
     for door in bind_all(",".join(hosts), port):
         door.close()

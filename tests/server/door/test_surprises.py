@@ -20,7 +20,7 @@ def test_the_connection_lives_on(serving: Serving, path: str) -> None:
     url = serving(Services(FakeChat([RuntimeError("boom")]), FakeAgent()))
     with httpx.Client(limits=httpx.Limits(max_connections=1)) as client:
         ports = set()
-        for _ in range(60):
+        for _ in range(20):
             answer = client.post(url + path, json=BODY)
             assert answer.status_code == 500 and UNEXPECTED in answer.text
             stream = answer.extensions["network_stream"]

@@ -21,6 +21,7 @@ from edge_agent.engine.params import LoadSpec, SamplingParams
 from edge_agent.server.app import create_app
 from edge_agent.server.serve import serve
 from edge_agent.server.services import Defaults, Services
+from tests.patience import HANG_S
 from tests.server.fakes import FakeAgent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,7 +48,7 @@ async def served(services: Services) -> AsyncIterator[str]:
         serve(app, port=0, on_ready=ready.set_result, stop=stop, log_level="critical")
     )
     try:
-        yield await asyncio.wait_for(ready, 10)
+        yield await asyncio.wait_for(ready, HANG_S)
     finally:
         stop.set()
         await server

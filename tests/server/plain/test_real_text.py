@@ -28,7 +28,7 @@ LONG = "the quick brown fox jumps over the lazy dog " * 8
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client(smollm2_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    spec = LoadSpec(str(smollm2_path), N_CTX, N_BATCH, n_parallel=2, n_threads=2)
+    spec = LoadSpec(str(smollm2_path), N_CTX, N_BATCH, n_parallel=2, n_threads=1)
     engine, vocab = EngineClient(spec, notice=print), Vocab.load(smollm2_path)
     await engine.start()
     sampling = SamplingParams(seed=42, temperature=0.8)

@@ -6,13 +6,14 @@ import openai
 import pytest
 
 from edge_agent.server.services import Services
+from tests.patience import HANG_S
 from tests.server.conftest import Serving
 from tests.server.fakes import FakeAgent, FakeChat
 from tests.server.plain.texts import VOCAB, events, post, writing
 
 
 def client_of(url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=10)
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=HANG_S)
 
 
 def test_the_official_client_reads_a_completion(serving: Serving) -> None:

@@ -12,6 +12,7 @@ from edge_agent.chat.template import ChatTemplate
 from edge_agent.engine.params import FinishReason, SamplingParams
 from edge_agent.server.services import Defaults, Services
 from tests.chat.fakes import CHATML, FakeEngine, FakeVocab
+from tests.patience import HANG_S
 from tests.server.fakes import FakeAgent
 
 VOCAB = FakeVocab()
@@ -26,7 +27,7 @@ def writing(*said: str, reason: FinishReason = "stop", **more: Any) -> Services:
 
 
 def post(url: str, path: str, **body: Any) -> httpx.Response:
-    return httpx.post(url + path, json=body, timeout=10)
+    return httpx.post(url + path, json=body, timeout=HANG_S)
 
 
 def events(answer: httpx.Response) -> list[Any]:

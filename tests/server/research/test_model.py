@@ -37,6 +37,7 @@ from edge_agent.store.responses import open_responses
 from edge_agent.store.runs import RunStore
 from tests.agent.fakes import HARBOUR, World, search
 from tests.agent.fakes import FakeChat as ScriptedChat
+from tests.patience import HANG_S
 from tests.server.conftest import Serving, eventually
 from tests.server.fakes import RUN, FakeAgent, FakeChat, Forever
 
@@ -93,7 +94,7 @@ def ask(serving: Serving) -> Any:
 
     def made(agent: FakeAgent, **more: Any) -> openai.OpenAI:
         url = serving(Services(FakeChat(), agent, **more))
-        return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=10)
+        return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=HANG_S)
 
     return made
 
@@ -320,6 +321,6 @@ def test_a_response_that_goes_on_begins_with_what_the_run_before_had_found(
     first = client.responses.create(model="agent", input="Who built the smack of the bell?")
     client.responses.create(model="agent", input="And when?", previous_response_id=first.id)
     last, before = journal.list()
-    assert last.extra["task"]["follows"] == before.id
+    assert journal.get(last.id).extra["task"]["follows"] == before.id
     assert any("And when?" in text and "Ane Pollock" in text for text in chat.rendered)
     kept.close()

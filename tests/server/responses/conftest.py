@@ -16,6 +16,7 @@ from edge_agent.server.responses.desk import Desk
 from edge_agent.server.serve import serve
 from edge_agent.server.services import Services
 from edge_agent.store.responses import ResponseStore, open_responses
+from tests.patience import HANG_S
 from tests.server.conftest import Serving
 from tests.server.fakes import FakeAgent, FakeChat
 
@@ -35,7 +36,7 @@ def desk(store: ResponseStore) -> Desk:
 
 
 def client_of(url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=10)
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=HANG_S)
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ async def served(services: Services) -> AsyncIterator[openai.AsyncOpenAI]:
     serving = serve(app, port=0, on_ready=ready.set_result, stop=stop, log_level="critical")
     server = asyncio.create_task(serving)
     try:
-        url = f"{await asyncio.wait_for(ready, 10)}/v1"
+        url = f"{await asyncio.wait_for(ready, HANG_S)}/v1"
         async with openai.AsyncOpenAI(base_url=url, api_key="unused", max_retries=0) as client:
             yield client
     finally:

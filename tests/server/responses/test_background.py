@@ -16,6 +16,7 @@ from edge_agent.server.responses.desk import AT_ONCE, Desk
 from edge_agent.server.responses.responses import recover
 from edge_agent.server.services import Services
 from edge_agent.store.responses import ResponseStore
+from tests.patience import HANG_S
 from tests.server.conftest import eventually
 from tests.server.fakes import USAGE, FakeAgent, FakeChat, Forever, Pause
 from tests.server.responses.conftest import Client, served
@@ -39,7 +40,7 @@ class GatedChat(FakeChat):
 
 
 def settled(mine: openai.OpenAI, response_id: str) -> openai.types.responses.Response:
-    end = time.monotonic() + 5
+    end = time.monotonic() + HANG_S
     while True:
         response = mine.responses.retrieve(response_id)
         if response.status not in ("queued", "in_progress") or time.monotonic() > end:

@@ -51,7 +51,7 @@ COLOUR: Any = {
 async def client(
     smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[openai.AsyncOpenAI]:
-    spec = LoadSpec(str(smollm2_path), 1024, n_batch=256, n_parallel=2, n_threads=2)
+    spec = LoadSpec(str(smollm2_path), 1024, n_batch=256, n_parallel=2, n_threads=1)
     engine, vocab = EngineClient(spec, notice=print), Vocab.load(smollm2_path)
     greedy = SamplingParams(temperature=0.0)
     chat = ChatModel("smollm2", vocab, engine, ChatTemplate.of(vocab), 1024, greedy)

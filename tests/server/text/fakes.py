@@ -12,6 +12,7 @@ from edge_agent.chat.text import TextRequest
 from edge_agent.errors import RequestError
 from edge_agent.tools.embed import Read
 from tests.chat.fakes import FakeVocab
+from tests.patience import HANG_S
 
 
 class FakeTexts:
@@ -67,6 +68,6 @@ class FakeReader:
         self.threads.add(threading.current_thread().name)
         self.batches.append(list(texts))
         self.reading.set()
-        assert self.hold.wait(10)
+        assert self.hold.wait(HANG_S)
         rows = [(1.0, 0.0) if "cat" in text else (0.0, 1.0) for text in texts]
         return Read(np.array(rows, dtype=np.float32), sum(len(text.split()) for text in texts))

@@ -14,13 +14,14 @@ from edge_agent.server.tools.bench import Bench, Listed
 from edge_agent.tools.base import Tool
 from edge_agent.tools.mcp.approval import Asked
 from edge_agent.tools.mcp.desk import ApprovalDesk
+from tests.patience import HANG_S
 from tests.server.conftest import Serving, eventually
 from tests.server.fakes import FakeAgent, FakeChat
 
 
 @pytest.fixture
 def desk() -> ApprovalDesk:
-    return ApprovalDesk(wait_s=5)
+    return ApprovalDesk(wait_s=HANG_S)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def asking(url: str) -> Future[str]:
 
     def call() -> None:
         body = {"tool": "asks", "params": {"article": "lamp"}}
-        result.set_result(httpx.post(f"{url}/tools", json=body, timeout=20).json()["result"])
+        result.set_result(httpx.post(f"{url}/tools", json=body, timeout=HANG_S).json()["result"])
 
     threading.Thread(target=call).start()
     return result
@@ -58,7 +59,7 @@ def test_a_call_waits_for_a_word_and_goes_on_with_it(url: str, word: bool) -> No
     )
     decided = httpx.post(f"{url}/tools/approvals/{call['id']}", json={"allow": word})
     assert decided.json() == {"id": call["id"], "allow": word}
-    assert result.result(5) is word
+    assert result.result(HANG_S) is word
     again = httpx.post(f"{url}/tools/approvals/{call['id']}", json={"allow": True})
     assert again.status_code == 404 and httpx.get(f"{url}/tools/approvals").json() == []
 

@@ -64,7 +64,7 @@ def test_a_stream_ends_with_done(url: str) -> None:
     assert done == {"done": True}
     assert "http://h/bell" in "".join(event["chunk"] for event in chunks)
     failed = run(url, "fail", stream=True)
-    assert '"done": true, "error": "it is out of order."' in failed.text
+    assert '"done":true,"error":"it is out of order."' in failed.text
 
 
 def test_an_unknown_tool_a_broken_body_and_a_runtime_are_refused(url: str) -> None:
