@@ -38,6 +38,7 @@ from edge_agent.tools.library.weights import WEIGHTS
 MODEL = "all-minilm-l6-v2"
 ALONE = replace(WEIGHTS, words=0.0, meaning=0.0, named=0.0, linked=0.0)
 PLAIN_TITLE_WEIGHT = 5.0
+SEARCH = "all, with its snippets"
 ARMS = {
     "words": replace(ALONE, words=1.0),
     "embeddings": replace(ALONE, meaning=1.0),
@@ -87,7 +88,7 @@ def measure(find: Find, questions: Sequence[Question]) -> Score:
     return Score(len(rows), pages_5, pages_10, all_5, all_10, median, p95)
 
 
-def finders(index: LibraryIndex, meanings: Meanings | None) -> dict[str, Find]:
+def finders(library: Library, index: LibraryIndex, meanings: Meanings | None) -> dict[str, Find]:
     """Each way to search, by what it is called."""
 
     def plain(text: str) -> list[int]:
@@ -97,8 +98,14 @@ def finders(index: LibraryIndex, meanings: Meanings | None) -> dict[str, Find]:
         ranking = Ranking(index, meanings, ARMS[name])
         return lambda text: ranking.find(asked(text), 10)
 
+    def whole(text: str) -> list[int]:
+        return [ids[hit.url] for hit in library.find(text, 10)]
+
+    ids = {}
+    for entry in index.entries(range(1, len(index) + 1)).values():
+        ids[entry.url or library.url_of(entry.path)] = entry.id
     known = [name for name in ARMS if meanings is not None or not ARMS[name].meaning]
-    return {"plain FTS5": plain, **{name: by(name) for name in known}}
+    return {"plain FTS5": plain, **{name: by(name) for name in known}, SEARCH: whole}
 
 
 def questions_of(path: Path, index: LibraryIndex, first: int, limit: int) -> list[Question]:
@@ -153,16 +160,21 @@ def main() -> None:
     if meanings:
         print(f"{VectorTable(index.database).n_waiting()} pages without embedding")
         meanings.nearest(meanings.vector("The model is loaded before anything is measured."), 1)
-    report(index, meanings, given)
+    if embedder:
+        library.embed_with(embedder, MODEL)
+    library.find("The model is loaded before anything is measured.", 1)
+    report(library, index, meanings, given)
 
 
-def report(index: LibraryIndex, meanings: Meanings | None, given: argparse.Namespace) -> None:
+def report(
+    library: Library, index: LibraryIndex, meanings: Meanings | None, given: argparse.Namespace
+) -> None:
     """A table of each file's questions."""
     print("| questions | searched by | pages in 5 | in 10 | all in 5 | in 10 | ms median | p95 |")
     print("|---|---|---|---|---|---|---|---|")
     for path in given.questions:
         questions = questions_of(path, index, given.first, given.limit)
-        for name, find in finders(index, meanings).items():
+        for name, find in finders(library, index, meanings).items():
             if given.arm and name not in given.arm:
                 continue
             s = measure(find, questions)

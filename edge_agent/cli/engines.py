@@ -30,11 +30,12 @@ from edge_agent.tools.search.metasearch import DdgsSearch
 from edge_agent.tools.search.remote import Manners, Remote
 from edge_agent.tools.search.searxng import SearxngSearch
 from edge_agent.tools.search.wikipedia import WIKIPEDIA_URL, WikipediaSearch
+from edge_agent.tools.web.egress import HostList
 
 KEYS = {"brave": BRAVE_KEY, "serper": SERPER_KEY, "tavily": TAVILY_KEY}
 ENGINES = ("library", "searxng", *KEYS, "ddgs", "wikipedia", "arxiv")
 DDGS = "ddgs/"
-OFFLINE = "offline"
+OFFLINE, LISTED = "offline", "allow-list"
 BRAVE_APART_S = 1.0  # one query a second is what the smallest plan takes
 
 
@@ -94,7 +95,11 @@ async def open_engines(
     wanted = dict.fromkeys([*order, *([provider] if provider else [])])
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
-            ApiClient(settings.search_timeout, offline=settings.egress == OFFLINE)
+            ApiClient(
+                settings.search_timeout,
+                offline=settings.egress == OFFLINE,
+                only=_listed(settings, reach) if settings.egress == LISTED else None,
+            )
         )
         cache = SearchCache(settings.cache_dir / "search.sqlite")
         stack.callback(cache.close)
@@ -117,7 +122,12 @@ def _order(settings: Settings, reach: Reach) -> tuple[str, ...]:
     if not reach.web_search or settings.egress == OFFLINE:
         return ()
     keyed = [name for name, variable in KEYS.items() if os.environ.get(variable)]
-    return (*keyed, "ddgs", "wikipedia")
+    return (*keyed, *(["ddgs"] if settings.egress != LISTED else []), "wikipedia")
+
+
+def _listed(settings: Settings, reach: Reach) -> HostList:
+    """The hosts that a person named, in whatever way."""
+    return HostList((*settings.egress_hosts, *settings.allow_hosts, *reach.allow_hosts))
 
 
 class _Shop:
@@ -189,6 +199,11 @@ class _Shop:
     def _ddgs(self, engine: str) -> SearchProvider:
         if self._settings.egress == OFFLINE:
             raise ConfigError("The device is set to stay offline: ddgs cannot be asked.")
+        if self._settings.egress == LISTED:
+            raise ConfigError(
+                "The device reaches only hosts that are listed, and ddgs does not say which it "
+                "asks: leave it out of search_order."
+            )
         return self._remote(DdgsSearch(engine), "")
 
     def _wikipedia(self) -> SearchProvider:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from edge_agent.agent.runs.schemas import honoured
 from edge_agent.chat.messages import Chat
@@ -20,21 +21,38 @@ from edge_agent.tools.python.interpreter import NAME as PYTHON
 from edge_agent.tools.python.interpreter import python_tool, tried
 from edge_agent.tools.python.sandbox import NotConfined
 
+Held: TypeAlias = Callable[[Mapping[str, Tool]], Mapping[str, Tool]]
 
-@dataclass(frozen=True, slots=True)
+
 class Extras:
-    """tools: beside search and reading; of MCP servers' those that were not denied."""
+    """Tools beside search and reading: those of MCP servers, as they are now, and our own.
 
-    tools: Mapping[str, Tool] = field(default_factory=dict)
-    hub: Hub = field(default_factory=lambda: Hub({}))
+    held: loosens the schemas of some tools that calls cannot be held to.
+    """
+
+    def __init__(
+        self, hub: Hub | None = None, own: Mapping[str, Tool] | None = None, held: Held = dict
+    ) -> None:
+        self.hub = hub or Hub({})
+        self._own = own or {}
+        self._held = held
+        self._known: dict[str, tuple[McpTool, Tool]] = {}  # as its server tells of it, and held
 
     def now(self) -> dict[str, Tool]:
         """What the agent may call: tools that ask only while someone is there to be asked."""
-        return {name: tool for name, tool in self.tools.items() if _may(tool)}
+        tools = self.hub.tools
+        known = {name: self._known[name] for name in tools if self._same(name)}
+        new = {name: tool for name, tool in tools.items() if name not in known}
+        known |= {name: (new[name], held) for name, held in self._held(new).items()}
+        self._known = known
+        return {**{name: known[name][1] for name in tools if _may(tools[name])}, **self._own}
+
+    def _same(self, name: str) -> bool:
+        return name in self._known and self._known[name][0] is self.hub.tools[name]
 
 
-def _may(tool: Tool) -> bool:
-    return not isinstance(tool, McpTool) or tool.approval == "allow" or tool.approver.present
+def _may(tool: McpTool) -> bool:
+    return tool.approval == "allow" or tool.approver.present
 
 
 @asynccontextmanager
@@ -48,9 +66,14 @@ async def open_extras(
         hub = await stack.enter_async_context(opened(servers, link_to, say, approver))
         for server in servers:
             _tell(server, hub, approver is NOBODY, say)
-        tools = honoured(chat, hub.tools, say)
-        tools |= await _python(settings, say)
-        yield Extras(tools, hub)
+        own = await _python(settings, say)
+        extras = Extras(hub, own, functools.partial(_honoured, chat, say))
+        extras.now()  # what is said of schemas is said at the start
+        yield extras
+
+
+def _honoured(chat: Chat, say: Say, tools: Mapping[str, Tool]) -> dict[str, Tool]:
+    return honoured(chat, tools, say)
 
 
 def _tell(server: McpServer, hub: Hub, alone: bool, say: Say) -> None:

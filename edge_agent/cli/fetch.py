@@ -21,7 +21,8 @@ from edge_agent.config import Settings
 from edge_agent.errors import FetchError
 from edge_agent.tools.base import Fetcher, Page
 from edge_agent.tools.browse.paging import PAGE_CHARS, Part, part, split_number
-from edge_agent.tools.browse.web_pages import EXTRACT_S, WebPages
+from edge_agent.tools.browse.web_pages import WebPages
+from edge_agent.tools.library.kind import AnyLibrary
 from edge_agent.tools.library.library import SCHEME
 from edge_agent.tools.read.apart import extract_in_time
 from edge_agent.tools.read.charset import charset_of
@@ -74,21 +75,28 @@ async def _read(
     file = Path(address).expanduser()
     if "://" not in address and file.exists():
         return await _file(file)
-    if address.startswith(SCHEME):
-        return await _of_library(settings, address, libraries)
+    url = address if "://" in address else f"https://{address}"
+    reached = reach_of(settings, libraries, []).libraries
+    try:
+        if url.startswith(SCHEME):
+            return await _of_library(reached, url)
+        for library in reached.values():
+            if await library.holds(url):  # the agent reads it there too
+                return await library.fetch(url)
+    finally:
+        for library in reached.values():
+            library.close()
     async with open_browsing(settings, allow_hosts) as browsing:
         pages: Fetcher = WebPages(browsing.web, browsing.visits, browsing.renderer)
-        return await pages.fetch(address if "://" in address else f"https://{address}")
+        return await pages.fetch(url)
 
 
-async def _of_library(settings: Settings, address: str, named: list[str]) -> Page:
-    libraries: Mapping[str, Any] = reach_of(settings, named, []).libraries
-    name = address.removeprefix(SCHEME).partition("/")[0]
+async def _of_library(libraries: Mapping[str, AnyLibrary], url: str) -> Page:
+    name = url.removeprefix(SCHEME).partition("/")[0]
     if name not in libraries:
         known = ", ".join(sorted(libraries)) or "none"
-        raise FetchError(f"There is no library {name!r}; there is: {known}.", address, "invalid")
-    page: Page = await libraries[name].fetch(address)
-    return page
+        raise FetchError(f"There is no library {name!r}; there is: {known}.", url, "invalid")
+    return await libraries[name].fetch(url)
 
 
 async def _file(file: Path) -> Page:
@@ -103,7 +111,7 @@ async def _file(file: Path) -> Page:
         raise FetchError(f"{file} cannot be read: {error.strerror}.", url, "invalid") from None
     media_type = media_type_of(data, suffix_type(file.name), url)
     charset = charset_of(data, "", media_type)
-    found = await extract_in_time(data, media_type, charset, url, EXTRACT_S)
+    found = await extract_in_time(data, media_type, charset, url)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return Page(url, found.title, found.text, media_type, "file", now, found.links)
 

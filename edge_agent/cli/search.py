@@ -18,6 +18,7 @@ from edge_agent.cli.terminal import print_json, run_async, say, settings_of
 from edge_agent.config import Settings
 from edge_agent.errors import RequestError
 from edge_agent.tools.base import SearchHit, SearchResults
+from edge_agent.tools.search.account import age
 from edge_agent.tools.search.merge import Numbered, numbered
 
 
@@ -107,16 +108,9 @@ def _show_hit(console: Console, number: int, hit: SearchHit) -> None:
 
 def _account(result: SearchResults) -> str:
     """Who answered, and what the others said."""
-    age = f", asked {_age(result.age_s)} ago" if result.age_s else ""
+    asked = f", asked {age(result.age_s)} ago" if result.age_s else ""
     count = len(result.hits)
-    told = [f"“{result.query}”: {count} results from {result.engine or 'nobody'}{age}."]
+    told = [f"“{result.query}”: {count} results from {result.engine or 'nobody'}{asked}."]
     told += [f"{name} found nothing." for name in result.found_nothing]
     told += [f"{name} failed: {why}" for name, why in result.failures]
     return " ".join(told)
-
-
-def _age(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

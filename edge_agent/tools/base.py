@@ -55,7 +55,8 @@ class Page:
     """A document as text: headings as `# `, tables as `| a | b |` rows, list items as `- `.
 
     url is where it was found at last, after redirects. source is "web" or a library's name.
-    fetched_at is ISO 8601 UTC. links: where it leads; not kept with a stored page.
+    fetched_at is ISO 8601 UTC. links: where it leads; more: of one page of a long document the
+    address of the next, or "". Neither is kept with a stored page.
     """
 
     url: str
@@ -65,6 +66,7 @@ class Page:
     source: str
     fetched_at: str
     links: tuple[Link, ...] = field(default=(), compare=False)
+    more: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_agent.tools.base import FetchFailure, Page, SearchResults
 from edge_agent.tools.browse.paging import told
+from edge_agent.tools.search.account import clauses
 from edge_agent.tools.untrusted.fence import fenced
 from edge_agent.tools.untrusted.marks import marked
 
@@ -35,8 +36,8 @@ def _results(result: SearchResults) -> str:
         f"{number}. {marked(_line(hit.title))}\n   {hit.url}\n   {marked(_line(hit.snippet))}"
         for number, hit in enumerate(result.hits, 1)
     ]
-    failures = [f"({name} failed: {why})" for name, why in result.failures]
-    return "\n".join([head, *(hits or ["(nothing)"]), *failures])
+    beside = [f"({clause})" for clause in clauses(result)]
+    return "\n".join([head, *(hits or ["(nothing)"]), *beside])
 
 
 def as_data(result: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from edge_agent.errors import FetchError, ToolError
 from edge_agent.tools.base import Fetcher, FetchFailure, Page, SearchResults, Tool
+from edge_agent.tools.browse.paging import page_url
 from edge_agent.tools.search.chain import SearchChain
 
 MAX_AT_ONCE = 3
@@ -33,6 +34,9 @@ UpToThree = Annotated[
 ]
 
 
+PageNumber = Annotated[int, Field(ge=1, description="page of a long document, from 1")]
+
+
 def make_tools(chain: SearchChain, fetcher: Fetcher) -> dict[str, Tool]:
     """The agent's tools by name, over one search chain and one fetcher."""
 
@@ -49,6 +53,17 @@ def make_tools(chain: SearchChain, fetcher: Fetcher) -> dict[str, Tool]:
         return [*pages, *(FetchFailure(one, "refused", _later()) for one in left)]
 
     return {"search": Tool.of(search), "fetch_url": Tool.of(fetch_url)}
+
+
+def paged(fetch_url: Tool) -> Tool:
+    """`fetch_url` for who reads a long document page by page, and may leave the purpose out."""
+
+    async def read(url: UpToThree, purpose: str = "", page: PageNumber = 1) -> Any:
+        """Read up to 3 pages as text. Of a long document one page is given; `page` says which."""
+        asked = url if page == 1 else [page_url(one, page) for one in url]
+        return await fetch_url.call({"url": asked, "purpose": purpose})
+
+    return Tool.of(read, fetch_url.name)
 
 
 async def _read(fetcher: Fetcher, url: str) -> Page | FetchFailure:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from edge_agent.cli.main import app
 from edge_agent.config import load_settings
+from tests.patience import HANG_S
 
 ROOT = Path(__file__).parents[2]
 LOAD_S = 90  # a model of 135M weights loads in two seconds; this is for a machine that is busy
@@ -52,7 +53,7 @@ class Shell:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=500,
             check=False,
         )
 
@@ -120,7 +121,7 @@ class Server:
         """(exit status, seconds until it ended) after a signal."""
         began = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(30), time.monotonic() - began
+        return self.process.wait(HANG_S), time.monotonic() - began
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from edge_agent.catalog.catalog import Catalog
 from edge_agent.cli.backend import card_for, family_of
+from tests.patience import HANG_S
 
 from .shell import ROOT, Server, Shell, eventually
 
@@ -103,7 +104,7 @@ def test_a_refusal_keeps_its_status_and_its_numbers(front: Server) -> None:
 
 def test_a_whole_run_on_a_backend(shell: Shell, real: Server) -> None:
     question = "How many head of cattle could the motor ferry Corrinwen carry?"
-    limits = ("--steps", "3", "--seconds", "200", "--json")
+    limits = ("--steps", "3", "--seconds", "400", "--json")
     done = shell.run(
         "run", question, "--library", ROOT / "examples" / "site", "--backend", real.url, *limits
     )
@@ -129,9 +130,9 @@ def test_a_backend_that_goes_is_seen_and_one_that_comes_back_is_used(
             answer = httpx.post(url, json={"messages": ASKED}, timeout=60)
             assert answer.status_code == 503
             assert "cannot be reached" in answer.json()["error"]["message"]
-            assert eventually(lambda: health(front)["status"] == "failed", 20)
+            assert eventually(lambda: health(front)["status"] == "failed", HANG_S)
             with Shell(tmp_path / "far").serving(*small, "--port", port):
-                assert eventually(lambda: health(front)["status"] == "ok", 10)
+                assert eventually(lambda: health(front)["status"] == "ok", HANG_S)
                 assert asked(front, max_tokens=2)["choices"]
             assert health(front)["restarts"] == 1
 

@@ -13,7 +13,7 @@ def test_the_demo_prints_one_json_object_and_tells_the_run_beside_it(
 ) -> None:
     done = shell.run(
         *("demo", "--json", "--model", "smollm2-135m-instruct", "--ctx-size", "4096"),
-        *("--steps", "1", "--tokens", "100", "--seconds", "30"),
+        *("--threads", "1", "--steps", "1", "--tokens", "100", "--seconds", "400"),
     )
     run = json.loads(done.stdout)
     cited = run["status"] == "completed" and bool(run["citations"])

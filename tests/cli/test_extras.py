@@ -19,6 +19,7 @@ from edge_agent.config import Settings
 from edge_agent.tools.mcp.approval import DECIDED, NOBODY, Asked
 from edge_agent.tools.python.syscalls import PROCESSORS
 from tests.agent.fakes import FakeChat
+from tests.patience import HANG_S
 
 from .shell import ROOT, Shell
 
@@ -83,7 +84,7 @@ def test_a_server_runs_tools_for_its_clients_and_stops_at_once_all_the_same(
         names = [tool["tool"] for tool in httpx.get(f"{server.url}/tools").json()]
         assert {"search", "fetch_url", "shop_price"} < set(names)
         asked = {"tool": "shop_price", "params": {"article": "lamp"}}
-        answer = httpx.post(f"{server.url}/tools", json=asked, timeout=20).json()
+        answer = httpx.post(f"{server.url}/tools", json=asked, timeout=HANG_S).json()
         assert answer["plain_text_response"] == "1 of lamp cost 3 crowns."
         slow = {"tool": "shop_slow", "params": {"seconds": 60}}
         url = server.url
@@ -91,12 +92,12 @@ def test_a_server_runs_tools_for_its_clients_and_stops_at_once_all_the_same(
         call.start()
         time.sleep(0.5)
         status, seconds = server.stop()
-        call.join(10)
-        assert (status, seconds < 4.5) == (0, True), seconds
+        call.join(HANG_S)
+        assert (status, seconds < 20) == (0, True), seconds  # the call would take a minute
 
 
 def post_and_lose(url: str, body: dict[str, Any]) -> None:
     try:
-        httpx.post(url, json=body, timeout=30)
+        httpx.post(url, json=body, timeout=HANG_S)
     except httpx.HTTPError:
         return

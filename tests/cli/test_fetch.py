@@ -39,7 +39,7 @@ class Home:
     def __init__(self, folder: Path, site: FaultyWeb) -> None:
         self.folder = folder
         self.site = site
-        self._environment = {
+        self.environment = {
             "EDGE_AGENT_CACHE_DIR": str(folder / "cache"),
             "EDGE_AGENT_DATA_DIR": str(folder / "data"),
             "EDGE_AGENT_CONFIG": str(folder / "config.toml"),
@@ -47,7 +47,7 @@ class Home:
         }
 
     def run(self, *arguments: str, **more: str) -> Result:
-        environment = {**self._environment, **more}
+        environment = {**self.environment, **more}
         return CliRunner().invoke(app, ["fetch", *arguments], env=environment)
 
     def fetched(self, *arguments: str, **more: str) -> dict[str, object]:
@@ -136,6 +136,16 @@ def test_a_library_answers_by_its_own_addresses(home: Home) -> None:
     (shelf / "lamp.md").write_text("# The lamp\n\nLit in 1871.", "utf-8")
     read = home.fetched("library://isles/lamp.md", "--library", str(shelf))
     assert read["url"] == "library://isles/lamp.md" and "Lit in 1871." in str(read["text"])
+
+
+def test_a_page_that_a_library_took_in_is_read_there(home: Home) -> None:
+    lines = home.folder / "pages.jsonl"
+    lines.write_text(json.dumps({"title": "Quay", "text": "Of oak.", "url": "https://q.example/a"}))
+    command = ["library", "add", "quays", str(lines), "--words-only"]
+    assert CliRunner().invoke(app, command, env=home.environment).exit_code == 0
+    for address in ("https://q.example/a", "q.example/a#part"):
+        read = home.fetched(address, EDGE_AGENT_EGRESS="offline")
+        assert (read["title"], read["text"]) == ("Quay", "Of oak.")
 
 
 def test_an_offline_device_asks_nobody(home: Home) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import HANG_S
+
 from .shell import LOAD_S, ROOT, URL, Shell, eventually
 
 mcp = pytest.importorskip("mcp", reason="the SDK is an extra")
@@ -42,7 +44,9 @@ async def searched_and_read(client: Any) -> None:
     url = found.structured_content["results"][0]["hits"][0]["url"]
     read = await client.call_tool("fetch_url", {"url": [url], "purpose": "who keeps it"})
     assert not read.is_error and "Southmoor" in read.content[0].text
-    refused = await client.call_tool("fetch_url", {"url": ["http://127.0.0.1:1/"], "purpose": ""})
+    beyond = await client.call_tool("fetch_url", {"url": [url], "page": 99})
+    assert beyond.is_error and "there is no page 99" in beyond.content[0].text
+    refused = await client.call_tool("fetch_url", {"url": ["http://127.0.0.1:1/"]})
     assert refused.is_error and "could not be read" in refused.content[0].text
     wrong = await client.call_tool("search", {"question": "x"})
     assert wrong.is_error and "query" in wrong.content[0].text
@@ -50,19 +54,7 @@ async def searched_and_read(client: Any) -> None:
         await client.call_tool("shell", {})
 
 
-async def test_search_and_reading_over_stdio_need_no_model(shell: Shell) -> None:
-    async with talking(shell, "--model", "no-such-model") as client:
-        assert "research" in client.instructions
-        await searched_and_read(client)
-        failed = await client.call_tool("research", {"question": "Who keeps the light?"})
-        assert failed.is_error and "no-such-model" in failed.content[0].text
-        empty = await client.call_tool("research", {"question": " "})
-        assert empty.is_error
-
-
-async def test_research_over_stdio_tells_how_far_it_is_and_proves_its_answer(
-    shell: Shell, smollm2_path: Path
-) -> None:
+async def test_all_three_tools_over_stdio(shell: Shell, smollm2_path: Path) -> None:
     told: list[str] = []
 
     async def hear(done: float, total: float | None, line: str | None) -> None:
@@ -70,7 +62,9 @@ async def test_research_over_stdio_tells_how_far_it_is_and_proves_its_answer(
 
     flags = ("--model", smollm2_path, "--ctx-size", "2048", "--threads", "1", "--steps", "1")
     async with talking(shell, *flags) as client:
-        asked = {"question": "Who keeps the Southmoor Light?", "seconds": 8}
+        assert "research" in client.instructions
+        await searched_and_read(client)
+        asked = {"question": "Who keeps the Southmoor Light?", "seconds": 4}
         done = await client.call_tool("research", asked, progress_callback=hear)
         assert done.content[0].text.strip()
         record = done.structured_content
@@ -79,8 +73,8 @@ async def test_research_over_stdio_tells_how_far_it_is_and_proves_its_answer(
     assert told[0] == "loading the model" and any(line.startswith("search: ") for line in told)
 
 
-async def test_the_same_over_streamable_http_with_a_key(shell: Shell) -> None:
-    flags = ("--http", "--port", "0", "--api-key", "sesame", "--library", SITE)
+async def test_search_and_reading_over_http_need_a_key_and_no_model(shell: Shell) -> None:
+    flags = ("--http", "--port", "0", "--api-key", "sesame", "--library", SITE, "--model", "none")
     log = shell.folder / "http.log"
     with (
         log.open("w") as err,
@@ -95,15 +89,18 @@ async def test_the_same_over_streamable_http_with_a_key(shell: Shell) -> None:
             assert httpx.post(found[0], json={}).status_code == 401
             httpx2 = pytest.importorskip("httpx2")
             headers = {"Authorization": "Bearer sesame"}
-            async with httpx2.AsyncClient(headers=headers) as http:
+            async with httpx2.AsyncClient(headers=headers, timeout=HANG_S) as http:
                 transport = mcp.client.streamable_http.streamable_http_client(
                     found[0], http_client=http
                 )
                 async with mcp.Client(transport) as client:
                     await searched_and_read(client)
+                    failed = await client.call_tool("research", {"question": "Who?"})
+                    assert failed.is_error and "none" in failed.content[0].text
+                    assert (await client.call_tool("research", {"question": " "})).is_error
         finally:
             program.terminate()
-            assert program.wait(10) == 0
+            assert program.wait(HANG_S) == 0
 
 
 def test_an_address_on_the_network_needs_a_key(shell: Shell) -> None:

@@ -98,6 +98,12 @@ def test_who_fails_is_told_and_the_next_one_answers(shell: Shell) -> None:
         (("x", "--provider", "ddgs/altavista"), {}, "ddgs has no engine"),
         (("x", "--provider", "ddgs"), {"EDGE_AGENT_EGRESS": "offline"}, "stay offline"),
         (("x", "--provider", "wikipedia"), {"EDGE_AGENT_EGRESS": "offline"}, "stay offline"),
+        (("x", "--provider", "ddgs"), {"EDGE_AGENT_EGRESS": "allow-list"}, "out of search_order"),
+        (
+            ("x",),
+            {"EDGE_AGENT_EGRESS": "allow-list"},
+            "en.wikipedia.org was not asked: it is not on",
+        ),
         (("x",), {"EDGE_AGENT_SEARCH_ORDER": '["bing"]'}, "'bing' is no engine"),
         (("x",), {"EDGE_AGENT_WEB_SEARCH": "false"}, "There is no search engine"),
         (("  ",), {}, "say what to search for"),

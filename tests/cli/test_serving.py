@@ -14,6 +14,8 @@ import openai
 import psutil
 import pytest
 
+from tests.patience import HANG_S
+
 from .shell import Server, Shell, eventually
 
 SMALL = ("--model", "smollm2-135m-instruct", "--ctx-size", "2048", "--parallel", "2")
@@ -26,13 +28,25 @@ def server(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iter
         yield running
 
 
-def client_of(server: Server) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=120)
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Server]:
+    """One with keys and a library that has nothing in it."""
+    shell = Shell(tmp_path_factory.mktemp("locked"))
+    (shell.folder / "empty").mkdir()
+    flags = ("--api-key", "first,second", "--library", f"manuals={shell.folder / 'empty'}")
+    with shell.serving(*SMALL, *flags) as running:
+        yield running
 
 
-def completion(server: Server, **body: Any) -> httpx.Response:
+def client_of(server: Server, key: str = "none") -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0, timeout=120)
+
+
+def completion(server: Server, key: str = "", **body: Any) -> httpx.Response:
     body = {"messages": USER, "max_tokens": 4, **body}
-    return httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=120)
+    headers = {"Authorization": f"Bearer {key}"} if key else None
+    url = f"{server.url}/v1/chat/completions"
+    return httpx.post(url, json=body, headers=headers, timeout=120)
 
 
 def test_port_0_prints_the_url_that_answers(server: Server) -> None:
@@ -107,18 +121,17 @@ def test_a_client_that_leaves_in_a_prefill_leaves_room_for_the_next(server: Serv
     assert completion(server).status_code == 200
 
 
-def test_an_engine_killed_in_a_chat_costs_that_chat_only(shell: Shell, smollm2_path: Path) -> None:
-    with shell.serving(*SMALL) as server:
-        client, killed = client_of(server), server.engine()
-        stream = client.chat.completions.create(model="auto", messages=USER, stream=True)
-        with pytest.raises(openai.APIError, match="died of signal SIGKILL"):
-            for n, _ in enumerate(stream):
-                if n == 2:
-                    killed.kill()
-        answer = client.chat.completions.create(model="auto", messages=USER, max_tokens=4)
-        assert answer.choices[0].message.content
-        health = httpx.get(f"{server.url}/health").json()
-        assert (health["status"], health["restarts"]) == ("ok", 1)
+def test_an_engine_killed_in_a_chat_costs_that_chat_only(locked: Server) -> None:
+    client, killed = client_of(locked, "first"), locked.engine()
+    stream = client.chat.completions.create(model="auto", messages=USER, stream=True)
+    with pytest.raises(openai.APIError, match="died of signal SIGKILL"):
+        for n, _ in enumerate(stream):
+            if n == 2:
+                killed.kill()
+    answer = client.chat.completions.create(model="auto", messages=USER, max_tokens=4)
+    assert answer.choices[0].message.content
+    health = httpx.get(f"{locked.url}/health").json()
+    assert (health["status"], health["restarts"]) == ("ok", 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -131,7 +144,7 @@ def test_a_signal_ends_server_and_engine_in_time(
         next(iter(stream))
         code, seconds = server.stop(number)
         assert code == 0
-        assert seconds < 5
+        assert seconds < 20  # the chat would go on for longer
         assert not engine.is_running()
         assert "Traceback" not in server.log.read_text()
 
@@ -144,7 +157,7 @@ def test_an_engine_does_not_outlive_a_server_that_is_killed(
         stream = client_of(server).chat.completions.create(model="auto", messages=USER, stream=True)
         next(iter(stream))
         server.stop(signal.SIGKILL)
-        assert eventually(lambda: gone(engine), 5)
+        assert eventually(lambda: gone(engine), HANG_S)
 
 
 def gone(process: psutil.Process) -> bool:
@@ -154,22 +167,17 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
-def test_an_api_key_is_asked_for(shell: Shell, smollm2_path: Path) -> None:
-    with shell.serving(*SMALL, "--api-key", "first,second") as server:
-        assert completion(server).status_code == 401
-        keyed = {"Authorization": "Bearer second"}
-        body = {"messages": USER, "max_tokens": 2}
-        url = f"{server.url}/v1/chat/completions"
-        assert httpx.post(url, json=body, headers=keyed, timeout=60).status_code == 200
+def test_an_api_key_is_asked_for(locked: Server) -> None:
+    assert completion(locked).status_code == 401
+    assert completion(locked, "second").status_code == 200
 
 
-def test_an_empty_library_is_one_sentence_in_the_run(shell: Shell, smollm2_path: Path) -> None:
-    (shell.folder / "empty").mkdir()
-    with shell.serving(*SMALL, "--library", f"manuals={shell.folder / 'empty'}") as server:
-        limits = {"steps": 1, "seconds": 60}
-        body = {"task": "Who keeps the light?", "library": "manuals", "limits": limits}
-        run = httpx.post(f"{server.url}/agent/run", json=body, timeout=120).json()
-        assert (run["status"], run["reason"]) == ("failed", "tool_failed")
-        assert "manuals is empty" in run["answer"]
-        assert completion(server).status_code == 200
-        assert json.dumps(run)
+def test_an_empty_library_is_one_sentence_in_the_run(locked: Server) -> None:
+    limits = {"steps": 1, "seconds": 60}
+    body = {"task": "Who keeps the light?", "library": "manuals", "limits": limits}
+    url, headers = f"{locked.url}/agent/run", {"Authorization": "Bearer first"}
+    run = httpx.post(url, json=body, headers=headers, timeout=120).json()
+    assert (run["status"], run["reason"]) == ("failed", "tool_failed")
+    assert "manuals is empty" in run["answer"]
+    assert completion(locked, "first").status_code == 200
+    assert json.dumps(run)

@@ -9,6 +9,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.patience import HANG_S
+
 from .shell import Server, Shell, eventually
 
 FLAGS = (
@@ -39,7 +41,14 @@ def is_sleeping(server: Server) -> bool:
 
 def engines(server: Server) -> list[psutil.Process]:
     children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "edge_agent.engine.process" in child.cmdline()]
+    return [child for child in children if is_engine(child)]
+
+
+def is_engine(process: psutil.Process) -> bool:
+    try:
+        return "edge_agent.engine.process" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has ended since it was listed
+        return False
 
 
 def metric(server: Server, name: str) -> float:
@@ -51,22 +60,27 @@ def metric(server: Server, name: str) -> float:
 def test_the_engine_goes_when_nobody_asks_and_only_a_request_brings_it_back(
     server: Server,
 ) -> None:
-    assert eventually(lambda: is_sleeping(server), 20)
-    assert eventually(lambda: not engines(server), 5)
+    assert eventually(lambda: is_sleeping(server), HANG_S)
+    assert eventually(lambda: not engines(server), HANG_S)
     for path in ("/health", "/v1/models", "/models", "/props", "/slots", "/metrics", "/"):
         assert httpx.get(server.url + path).status_code == 200
     assert is_sleeping(server) and not engines(server)
     answer = httpx.post(f"{server.url}/v1/chat/completions", json=CHAT, timeout=90)
     assert answer.status_code == 200 and answer.json()["usage"]["completion_tokens"] == 4
-    assert not is_sleeping(server) and len(engines(server)) == 1
+    long = {**CHAT, "max_tokens": 900, "ignore_eos": True, "stream": True}
+    url = f"{server.url}/v1/chat/completions"
+    with httpx.stream("POST", url, json=long, timeout=90) as stream:
+        next(stream.iter_lines())
+        assert not is_sleeping(server) and len(engines(server)) == 1
     assert httpx.get(f"{server.url}/health").json()["restarts"] == 0
 
 
 def test_what_was_counted_is_told_while_it_sleeps(server: Server) -> None:
+    assert eventually(lambda: is_sleeping(server), HANG_S)
     before = metric(server, "llamacpp:tokens_predicted_total")
     httpx.post(f"{server.url}/v1/chat/completions", json=CHAT, timeout=90)
     assert metric(server, "llamacpp:tokens_predicted_total") == before + 4
-    assert eventually(lambda: is_sleeping(server), 20)
+    assert eventually(lambda: is_sleeping(server), HANG_S)
     assert metric(server, "llamacpp:tokens_predicted_total") == before + 4
     assert metric(server, "llamacpp:n_decode_total") > 4
     assert is_sleeping(server)

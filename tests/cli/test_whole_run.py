@@ -20,8 +20,8 @@ def test_a_run_ends_with_an_answer_whose_quotes_stand_on_the_cited_pages(
 ) -> None:
     done = shell.run(
         *("run", QUESTION, "--library", SITE, "--json"),
-        *("--model", agent_model_path, "--ctx-size", "4096"),
-        *("--steps", "3", "--tokens", "800", "--seconds", "120", "--seed", "1"),
+        *("--model", agent_model_path, "--ctx-size", "4096", "--threads", "1"),
+        *("--steps", "3", "--tokens", "800", "--seconds", "400", "--seed", "1"),
     )
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)

@@ -33,6 +33,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+DAWDLED_S = 20.0  # of the slow pages: much longer than anybody waits for them
+
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, list[str]]], Reply | None]
 
 
@@ -121,7 +123,7 @@ def _drip(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:
     handler.send_response(200)
     handler.send_header("Content-Type", "text/html")
     handler.end_headers()
-    for _ in range(200):
+    for _ in range(int(DAWDLED_S / 0.05)):
         try:
             handler.wfile.write(b"<p>drop</p>")
             handler.wfile.flush()
@@ -131,7 +133,7 @@ def _drip(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:
 
 
 def _stall(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:
-    time.sleep(3)
+    time.sleep(DAWDLED_S)
 
 
 def _endless(handler: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:

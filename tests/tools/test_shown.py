@@ -36,3 +36,13 @@ def test_results_and_failures_are_told() -> None:
     assert f"1. A title\n   https://a.example/x\n   {MARK}{ORDER}" in told
     assert "https://b.example/ could not be read: x." in told
     assert as_data([hit])[0]["url"] == "https://a.example/x"
+
+
+def test_who_found_nothing_who_failed_and_how_old_it_is_are_told() -> None:
+    hit = SearchHit("https://a.example/x", "A", "so", "w")
+    usual = SearchResults("q", (hit,), "w")
+    assert shown(usual).endswith("   so")
+    old = SearchResults("q", (hit,), "w", (("b", "no."),), ("c",), 7_200)
+    assert shown(old) == "\n".join(
+        [shown(usual), "(w answered this 2 hours ago)", "(c found nothing)", "(b failed: no.)"]
+    )

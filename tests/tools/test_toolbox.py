@@ -7,7 +7,7 @@ import pytest
 from edge_agent.errors import SearchError, ToolError
 from edge_agent.tools.base import FetchFailure, Page, SearchResults
 from edge_agent.tools.search.chain import SearchChain
-from edge_agent.tools.toolbox import make_tools
+from edge_agent.tools.toolbox import make_tools, paged
 from tests.tools.fakes import FakeFetcher, FakeProvider, hit
 
 PROVIDER = [hit("https://a.example")]
@@ -51,6 +51,17 @@ async def test_a_url_that_fails_is_a_failure_in_its_place() -> None:
     assert [type(one) for one in found] == [Page, FetchFailure, Page]
     assert [one.url for one in found] == urls
     assert (found[1].kind, "404" in found[1].message) == ("status", True)
+
+
+async def test_others_name_a_page_of_a_long_document_and_need_no_purpose() -> None:
+    fetcher = FakeFetcher({"https://a.example": "One.", "https://a.example#page=3": "Three."})
+    tool = paged(make_tools(SearchChain([]), fetcher)["fetch_url"])
+    assert tool.name == "fetch_url" and tool.parameters["required"] == ["url"]
+    (first,) = await tool.call({"url": "https://a.example"})
+    (third,) = await tool.call({"url": "https://a.example#page=2", "page": 3})
+    assert (first.text, third.text) == ("One.", "Three.")
+    with pytest.raises(ToolError, match="page"):
+        await tool.call({"url": "https://a.example", "page": 0})
 
 
 @pytest.mark.parametrize(

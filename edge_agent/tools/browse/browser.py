@@ -74,7 +74,7 @@ class Browser:
     def _keep(self, address: str, page: Page) -> Page:
         """The page as the store has it, so that what is quoted of it is found there."""
         kept = page_of(self._pages.get(keep(self._pages, page)))
-        kept = replace(kept, links=page.links)
+        kept = replace(kept, links=page.links, more=page.more)
         if address:
             self._read[address] = self._read[page.url] = kept
         return kept

@@ -74,14 +74,15 @@ def one_page(page: Page, number: int) -> Page:
     """A page of a document as a document of its own. Raises FetchError when there is none."""
     found = part(page.text, number, page.url)
     title = f"{page.title} (page {found.number} of {found.count})"
-    return replace(page, url=page_url(page.url, number), title=title, text=found.text)
+    more = page_url(page.url, number + 1) if number < found.count else ""
+    return replace(page, url=page_url(page.url, number), title=title, text=found.text, more=more)
 
 
 def told(page: Page, number: int = 1) -> str:
     """One page's text, and how to go on reading when there is more."""
     found = part(page.text, number, page.url)
     if found.count == 1:
-        return found.text
+        return f"{found.text}\n\n(the next page is {page.more})" if page.more else found.text
     where = f"page {found.number} of {found.count}"
     if found.number == found.count:
         return f"{found.text}\n\n({where})"

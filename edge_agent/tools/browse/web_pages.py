@@ -13,13 +13,12 @@ from edge_agent.store.visits import Visit, VisitStore
 from edge_agent.tools.base import Link, Page
 from edge_agent.tools.read.apart import extract_in_time
 from edge_agent.tools.read.document import Extracted
-from edge_agent.tools.read.extract import READER_VERSION, extract
+from edge_agent.tools.read.extract import version_of
 from edge_agent.tools.web.body import Download
 from edge_agent.tools.web.client import WebClient
 from edge_agent.tools.web.freshness import NOTHING_KNOWN, Validators
 from edge_agent.tools.web.rendering import Renderer
 
-EXTRACT_S = 90.0  # how long a document may take to become text
 AT_ONCE = 4  # documents that become text side by side
 MAX_MOVES = 2  # pages that send their reader on, in a row
 SOURCE = "web"
@@ -69,7 +68,7 @@ class WebPages:
 
     def _last(self, url: str) -> Visit | None:
         visit = None if self._visits is None else self._visits.get(url)
-        return visit if visit is not None and visit.reader == READER_VERSION else None
+        return visit if visit and visit.reader == version_of(visit.media_type) else None
 
     async def _taken(self, url: str, got: Download, visit: Visit | None) -> Page | Moved:
         if got.unchanged and visit is not None:
@@ -88,7 +87,7 @@ class WebPages:
 
     async def _extracted(self, got: Download) -> Extracted:
         async with self._turns:
-            return await extract_in_time(got.data, got.media_type, got.charset, got.url, EXTRACT_S)
+            return await extract_in_time(got.data, got.media_type, got.charset, got.url)
 
     async def _with_scripts(self, got: Download, bare: Extracted) -> Extracted:
         """What its scripts make of a page, or what it is without them and why."""
@@ -96,9 +95,8 @@ class WebPages:
             return _unrendered(bare, got.url, "install edge-agent[render] to have them run")
         try:
             html = await self._renderer.rendered(got.url)
-            return await asyncio.to_thread(
-                extract, html.encode("utf-8", "replace"), "text/html", "utf-8", got.url
-            )
+            data = html.encode("utf-8", "replace")
+            return await extract_in_time(data, "text/html", "utf-8", got.url)
         except FetchError as error:
             return _unrendered(bare, got.url, f"running them failed: {error}")
 
@@ -131,7 +129,7 @@ def _visit(asked: str, got: Download, found: Extracted) -> Visit:
     now = time.time()
     return Visit(
         asked=asked,
-        reader=READER_VERSION,
+        reader=version_of(got.media_type),
         url=got.url,
         title=found.title,
         text=found.text,

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge_agent.errors import LibraryError
+from edge_agent.store.library.records import Known
 from edge_agent.tools.library.source import Content, Item, Met, Told, Unread
+from edge_agent.tools.read.apart import EXTRACT_S, extract_here
 from edge_agent.tools.read.charset import charset_of
-from edge_agent.tools.read.extract import extract
+from edge_agent.tools.read.extract import fingerprint
 from edge_agent.tools.read.media import media_type_of, suffix_type
 
 MAX_FILE_BYTES = 64 * 2**20
-_READER_VERSION = "2"  # part of each hash: a change in extraction makes every document new
 
 
 class Folder:
-    """Every visible file below `folder` that can be read: HTML, Markdown, text, CSV, PDF, DOCX."""
+    """Every visible file below `folder` that can be read: HTML, Markdown, text, CSV, PDF, DOCX.
+
+    read_s: most seconds that one of those may take which are read in a process of their own.
+    """
 
     kind = "folder"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read_s: float = EXTRACT_S) -> None:
         self._folder = folder
+        self._read_s = read_s
 
     @property
     def location(self) -> str:
         return str(self._folder)
 
-    def items(self, told: Told) -> Iterator[Met]:
+    def items(self, told: Told, known: Mapping[str, Known]) -> Iterator[Met]:
         """In a fixed order. Raises LibraryError."""
         if not self._folder.is_dir():
             raise LibraryError("What it was given does not exist or is not a folder.")
         files = list(_files(self._folder))
         for done, (path, file) in enumerate(files):
             told(done, len(files))
-            yield _item(path, file)
+            yield _item(path, file, self._read_s)
 
 
-def _item(path: str, file: Path) -> Item | Unread:
+def _item(path: str, file: Path, read_s: float) -> Item | Unread:
     promised = suffix_type(path)
     if not promised:
         return Unread(path, "files of its kind are not read")
@@ -50,13 +54,13 @@ def _item(path: str, file: Path) -> Item | Unread:
         data = file.read_bytes()
     except OSError as error:
         return Unread(path, f"it cannot be opened ({error.strerror})", kept=True)
-    digest = hashlib.sha256(data).hexdigest() + _READER_VERSION
-    return Item(path, digest, functools.partial(_content, data, promised, path))
-
-
-def _content(data: bytes, promised: str, path: str) -> Content:
     media_type = media_type_of(data, promised)
-    found = extract(data, media_type, charset_of(data, "", media_type), path)
+    read = functools.partial(_content, data, media_type, path, read_s)
+    return Item(path, fingerprint(data, media_type), read)
+
+
+def _content(data: bytes, media_type: str, path: str, read_s: float) -> Content:
+    found = extract_here(data, media_type, charset_of(data, "", media_type), path, read_s)
     return Content(found.title, found.text, media_type)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import functools
 import gzip
-import hashlib
 import html
 import json
 import lzma
@@ -16,15 +15,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge_agent.errors import LibraryError
+from edge_agent.store.library.records import Known
 from edge_agent.tools.library.source import Content, Item, Met, Told, Unread
+from edge_agent.tools.read.extract import fingerprint
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
 MAX_LINE_BYTES = 64 * 2**20
+MEDIA_TYPE = "text/plain"
 TITLES = ("title", "name", "headline")
 TEXTS = ("text", "paragraphs", "content", "contents", "body", "abstract", "summary", "markdown")
 URLS = ("url", "link", "href")
 IDS = ("id", "_id", "docid", "doc_id")
-_READER_VERSION = "2"
 _OPEN: dict[str, Callable[[BinaryIO], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _ODD = re.compile(r"[^\w.~()-]+")
 
@@ -53,7 +54,7 @@ class JsonLines:
     def location(self) -> str:
         return str(self._file)
 
-    def items(self, told: Told) -> Iterator[Met]:
+    def items(self, told: Told, known: Mapping[str, Known]) -> Iterator[Met]:
         """In the order of the file. Raises LibraryError: no such file, or it breaks off."""
         paths: set[str] = set()
         try:
@@ -79,12 +80,12 @@ def _item(line: bytes, number: int, taken: set[str]) -> Item | Unread:
         return Unread(f"line {number}", "it is not JSON")
     if not isinstance(record, dict) or not _text(record):
         return Unread(f"line {number}", f"it has no text under any of {', '.join(TEXTS)}")
-    digest = hashlib.sha256(line.strip()).hexdigest()
+    digest = fingerprint(line.strip(), MEDIA_TYPE)
     path = _path(record, digest)
     if path in taken:
         return Unread(f"line {number}", f"another document is called {path} as well")
     taken.add(path)
-    return Item(path, digest + _READER_VERSION, functools.partial(_content, record, path))
+    return Item(path, digest, functools.partial(_content, record, path))
 
 
 def _path(record: Mapping[str, Any], digest: str) -> str:
@@ -100,7 +101,7 @@ def _path(record: Mapping[str, Any], digest: str) -> str:
 def _content(record: Mapping[str, Any], path: str) -> Content:
     title = " ".join(html.unescape(_first(record, TITLES)).split())
     url = _first(record, URLS)
-    return Content(title or path, _text(record), "text/plain", url if "://" in url else "")
+    return Content(title or path, _text(record), MEDIA_TYPE, url if "://" in url else "")
 
 
 def _text(record: Mapping[str, Any]) -> str:

@@ -110,7 +110,12 @@ def _ordered(ids: NDArray[np.int64], scores: Vectors, limit: int) -> list[int]:
     """Each document once, by the score of its best part; `ids` are ascending."""
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
     best = np.maximum.reduceat(scores, starts)
-    return [int(one) for one in ids[starts][np.argsort(-best, kind="stable")[:limit]]]
+    places = np.arange(len(best))
+    if limit < len(best):  # to sort all of them would take as long as to compare them
+        least = np.partition(best, -limit)[-limit]
+        places = np.flatnonzero(best >= least)
+    places = places[np.argsort(-best[places], kind="stable")[:limit]]
+    return [int(one) for one in ids[starts[places]]]
 
 
 def _packed(vector: Vectors) -> bytes:

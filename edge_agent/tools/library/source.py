@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+from edge_agent.store.library.records import Known
 
 Told: TypeAlias = Callable[[int, int], None]
 """How far a reading has come: (done, of how many), 0 where that is not known."""
@@ -23,11 +25,12 @@ class Content:
 @dataclass(frozen=True, slots=True)
 class Item:
     """A document that is there. hash: of its content. read: makes text of it when that is needed;
-    raises FetchError for one that cannot be read."""
+    raises FetchError for one that cannot be read. memo: comes back with `known` the next time."""
 
     path: str
     hash: str
     read: Callable[[], Content]
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ Met: TypeAlias = Item | Unread | Ended
 
 
 class Source(Protocol):
-    """A set of documents. `items` raises LibraryError when there is no such source."""
+    """A set of documents. `items` raises LibraryError when there is no such source.
+
+    known: what the library has of it, by path.
+    """
 
     @property
     def kind(self) -> str:
@@ -65,7 +71,7 @@ class Source(Protocol):
         """Its path or address, as `library add` takes it."""
         ...
 
-    def items(self, told: Told) -> Iterator[Met]: ...
+    def items(self, told: Told, known: Mapping[str, Known]) -> Iterator[Met]: ...
 
 
 def silent(done: int, total: int) -> None:

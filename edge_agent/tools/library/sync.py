@@ -36,7 +36,7 @@ def follow(index: LibraryIndex, source: Source, told: Told) -> Refreshed:
     LibraryError and StoreError.
     """
     reading = _Reading(index)
-    for met in source.items(told):
+    for met in source.items(told, reading.known):
         reading.see(met)
     return reading.end()
 
@@ -46,9 +46,10 @@ class _Reading:
 
     def __init__(self, index: LibraryIndex) -> None:
         self._index = index
-        self._known = index.hashes()
+        self.known = index.known()
         self._seen: set[str] = set()
         self._waiting: list[Document] = []
+        self._memos: dict[str, str] = {}
         self._chars = 0
         self._changed = 0
         self._skipped = 0
@@ -60,8 +61,10 @@ class _Reading:
             self._ended.append(met.why)
         elif isinstance(met, Unread):
             self._pass(met)
-        elif met.hash == self._known.get(met.path):
+        elif (known := self.known.get(met.path)) is not None and known.hash == met.hash:
             self._seen.add(met.path)
+            if known.memo != met.memo:
+                self._memos[met.path] = met.memo
         else:
             self._take(met)
 
@@ -69,7 +72,7 @@ class _Reading:
         self._skipped += 1
         if len(self._problems) < MAX_TOLD:
             self._problems.append((unread.path, unread.why))
-        if unread.kept and unread.path in self._known:
+        if unread.kept and unread.path in self.known:
             self._seen.add(unread.path)
 
     def _take(self, item: Item) -> None:
@@ -81,18 +84,18 @@ class _Reading:
         self._seen.add(item.path)
         self._changed += 1
         self._chars += len(content.text)
-        named = (item.path, item.hash, content.title)
-        self._waiting.append(Document(*named, content.text, content.media_type, content.url))
+        named = (item.path, item.hash, content.title, content.text, content.media_type)
+        self._waiting.append(Document(*named, content.url, item.memo))
         if len(self._waiting) >= _AT_ONCE or self._chars >= _CHARS_AT_ONCE:
             self._write(set())
 
     def _write(self, removed: set[str]) -> None:
-        self._index.update(self._waiting, removed)
-        self._waiting, self._chars = [], 0
+        self._index.update(self._waiting, removed, self._memos)
+        self._waiting, self._memos, self._chars = [], {}, 0
 
     def end(self) -> Refreshed:
-        removed = set() if self._ended else self._known.keys() - self._seen
+        removed = set() if self._ended else self.known.keys() - self._seen
         self._write(removed)
-        documents = len(self._known.keys() | self._seen) - len(removed)
+        documents = len(self.known.keys() | self._seen) - len(removed)
         problems = (*(("", why) for why in self._ended), *self._problems)
         return Refreshed(documents, self._changed, len(removed), self._skipped, problems)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
+import json
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
 from edge_agent.errors import FetchError, LibraryError
+from edge_agent.store.library.records import Known
 from edge_agent.tools.canonical import canonical
 from edge_agent.tools.library.source import Content, Ended, Item, Met, Told, Unread
 from edge_agent.tools.read import markup
+from edge_agent.tools.read.apart import LARGE_BYTES, extract_here
 from edge_agent.tools.read.document import decoded
-from edge_agent.tools.read.extract import extract
+from edge_agent.tools.read.extract import fingerprint, version_of
 from edge_agent.tools.read.media import HTML_TYPES
 from edge_agent.tools.web.body import Download
 from edge_agent.tools.web.client import WebClient
+from edge_agent.tools.web.freshness import Validators
 from edge_agent.tools.web.target import target_of
 
-_READER_VERSION = "2"
+MAX_LINKS = 10_000  # of a page that are followed
 _GONE = (" 404 (", " 410 (")
 _FOR_GOOD = frozenset({"refused", "unsupported", "empty", "too_large", "invalid"})
 
@@ -38,10 +42,42 @@ class CrawlLimits:
     apart_s: float = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """A page as it was met last: the address that was asked for, where it was found, what its
+    server knows this version by, what it was read by, and where it leads on this site."""
+
+    asked: str
+    url: str
+    etag: str
+    modified: str
+    media_type: str
+    reader: str
+    links: tuple[str, ...]
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def of(cls, text: str) -> Memo | None:
+        """None for a page that has to be read whole: nothing is known, or its reader is another."""
+        try:
+            told = json.loads(text)
+            memo = cls(**{**told, "links": tuple(told["links"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+        return memo if memo.reader == version_of(memo.media_type) else None
+
+    @property
+    def validators(self) -> Validators:
+        return Validators(self.url, self.etag, self.modified)
+
+
 class Website:
     """The pages that links lead to from `start`, on its host and below its folder.
 
-    robots.txt is honoured by the web client. A page's URL is its own.
+    robots.txt is honoured by the web client. A page's URL is its own. A page that is known is asked
+    for with the tag and the date its server gave it, and is not sent again when it has not changed.
     """
 
     kind = "website"
@@ -57,10 +93,10 @@ class Website:
     def location(self) -> str:
         return self._start
 
-    def items(self, told: Told) -> Iterator[Met]:
+    def items(self, told: Told, known: Mapping[str, Known]) -> Iterator[Met]:
         """As they are met, nearest to the start first. Raises LibraryError: nobody is there."""
         loop = asyncio.new_event_loop()
-        walk = self._walk(told)
+        walk = self._walk(told, known)
         try:
             while True:
                 try:
@@ -71,9 +107,9 @@ class Website:
             loop.run_until_complete(walk.aclose())
             loop.close()
 
-    async def _walk(self, told: Told) -> AsyncGenerator[Met, None]:
+    async def _walk(self, told: Told, known: Mapping[str, Known]) -> AsyncGenerator[Met, None]:
         async with self._open_web() as web:
-            crawl = _Crawl(web, self._start, self._limits, await self._apart(web))
+            crawl = _Crawl(web, self._start, self._limits, await self._apart(web), known)
             async for met in crawl.pages(told):
                 yield met
 
@@ -88,7 +124,14 @@ class Website:
 class _Crawl:
     """One walk over a site."""
 
-    def __init__(self, web: WebClient, start: str, limits: CrawlLimits, apart_s: float) -> None:
+    def __init__(
+        self,
+        web: WebClient,
+        start: str,
+        limits: CrawlLimits,
+        apart_s: float,
+        known: Mapping[str, Known],
+    ) -> None:
         self._web = web
         self._limits = limits
         self._apart_s = apart_s
@@ -98,6 +141,10 @@ class _Crawl:
         self._waiting = deque([(start, 0)])
         self._end = time.monotonic() + limits.seconds
         self._failed = 0
+        self._known: dict[str, tuple[str, Known, Memo]] = {}
+        for path, one in known.items():
+            if memo := Memo.of(one.memo):
+                self._known[memo.asked] = (path, one, memo)
 
     async def pages(self, told: Told) -> AsyncGenerator[Met, None]:
         done = 0
@@ -115,17 +162,22 @@ class _Crawl:
             yield Ended(f"{self._failed} pages could not be read now, nor what they link to")
 
     async def _visit(self, url: str, depth: int) -> Item | Unread:
+        path, known, memo = self._known.get(url, ("", None, None))
         try:
-            got = await self._web.get(url)
+            got = await self._web.get(url, memo.validators if memo else None)
         except FetchError as error:
             return self._failure(url, error)
         if not _within(got.url, self._scope):
             return Unread(_path(url), f"it leads to {got.url}, which is not of this site")
         self._met.add(canonical(got.url))
-        if depth < self._limits.depth:
-            self._follow(got, depth + 1)
-        digest = hashlib.sha256(got.data).hexdigest() + _READER_VERSION
-        return Item(_path(got.url), digest, functools.partial(_content, got))
+        if got.unchanged and known and memo:
+            self._follow(memo.links, depth + 1)
+            return Item(path, known.hash, functools.partial(_content, got), known.memo)
+        links = tuple(islice((one for one in _links(got) if _within(one, self._scope)), MAX_LINKS))
+        self._follow(links, depth + 1)
+        memo = _memo(url, got, links)
+        digest = fingerprint(got.data, got.media_type)
+        return Item(_path(got.url), digest, functools.partial(_content, got), memo.as_json())
 
     def _failure(self, url: str, error: FetchError) -> Unread:
         if url == self._start:
@@ -134,22 +186,29 @@ class _Crawl:
         self._failed += not for_good
         return Unread(_path(url), str(error), kept=not for_good)
 
-    def _follow(self, got: Download, depth: int) -> None:
-        for url in _links(got):
+    def _follow(self, links: Sequence[str], depth: int) -> None:
+        for url in links if depth <= self._limits.depth else ():
             key = canonical(url)
-            if key not in self._met and _within(url, self._scope):
+            if key not in self._met:
                 self._met.add(key)
                 self._waiting.append((url, depth))
 
 
+def _memo(asked: str, got: Download, links: tuple[str, ...]) -> Memo:
+    known = got.validators
+    reader = version_of(got.media_type)
+    return Memo(asked, got.url, known.etag, known.modified, got.media_type, reader, links)
+
+
 def _content(got: Download) -> Content:
-    found = extract(got.data, got.media_type, got.charset, got.url)
+    found = extract_here(got.data, got.media_type, got.charset, got.url)
     return Content(found.title, found.text, got.media_type, got.url)
 
 
 def _links(got: Download) -> Iterator[str]:
-    """Where a page leads, in its order; what asks not to be followed is left out."""
-    tree = markup.parse(decoded(got.data, got.charset)) if got.media_type in HTML_TYPES else None
+    """Where the beginning of a page leads, in its order, without what asks not to be followed."""
+    begun = decoded(got.data[:LARGE_BYTES], got.charset)
+    tree = markup.parse(begun) if got.media_type in HTML_TYPES else None
     for link in [] if tree is None else tree.iter("a"):
         try:
             url = urljoin(got.url, (link.get("href") or "").strip())

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from edge_agent.errors import FetchError, LibraryError
+from edge_agent.store.library.records import Known
 from edge_agent.tools.library.source import Content, Item, Met, Told, Unread
-from edge_agent.tools.read.extract import extract
+from edge_agent.tools.read.apart import extract_here
+from edge_agent.tools.read.extract import fingerprint
 from edge_agent.tools.read.media import HTML_TYPES
 
 MISSING = (
     "ZIM files need the package libzim, which is not installed: pip install 'edge-agent[zim]'."
 )
 _TEXTS = HTML_TYPES | {"text/plain", "text/markdown", "application/pdf"}
-_READER_VERSION = "2"
 
 
 def libzim(module: str) -> ModuleType:
@@ -51,7 +51,7 @@ class Zim:
     def location(self) -> str:
         return str(self._file)
 
-    def items(self, told: Told) -> Iterator[Met]:
+    def items(self, told: Told, known: Mapping[str, Known]) -> Iterator[Met]:
         """In the order of their paths. Raises LibraryError."""
         archive = opened(self._file)
         for number in range(archive.entry_count):
@@ -65,14 +65,14 @@ class Zim:
 
 def _item(item: Any) -> Item | Unread | None:
     """None for pictures, styles and the like, which nobody would miss."""
-    if _media_type(item) not in _TEXTS:
+    media_type = _media_type(item)
+    if media_type not in _TEXTS:
         return None
     try:
         data = bytes(item.content)
     except RuntimeError as error:
         return Unread(item.path, f"it is damaged ({error})")
-    digest = hashlib.sha256(data).hexdigest() + _READER_VERSION
-    return Item(item.path, digest, functools.partial(content_of, item))
+    return Item(item.path, fingerprint(data, media_type), functools.partial(content_of, item))
 
 
 def content_of(item: Any, at_most: int | None = None) -> Content:
@@ -82,7 +82,7 @@ def content_of(item: Any, at_most: int | None = None) -> Content:
         data = bytes(item.content[:at_most])
     except RuntimeError as error:
         raise FetchError(f"{path} is damaged ({error}).", path, "unreachable") from None
-    found = extract(data, media_type, "utf-8", path)
+    found = extract_here(data, media_type, "utf-8", path)
     return Content(item.title or found.title, found.text, media_type)
 
 

@@ -37,6 +37,10 @@ class Link(Protocol):
         """What a tool says, as text; raises ToolError for what fails, in time or in kind."""
         ...
 
+    async def changed(self) -> None:
+        """Wait until it may have other tools than were listed: it says so, or was begun anew."""
+        ...
+
     async def close(self) -> None:
         """End it, with all calls under way."""
         ...

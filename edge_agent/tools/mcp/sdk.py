@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx2
@@ -16,7 +16,14 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Implementation
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp_types import (
+    CONNECTION_CLOSED,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    Implementation,
+    ToolListChangedNotification,
+)
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -29,6 +36,7 @@ from edge_agent.tools.mcp.servers import McpServer
 START_S = 45.0  # a first start may install the server's packages
 TELL_S = 15.0  # listing, and all that is no call
 AGAIN_S = 5.0  # a server that did not start is let be for so long
+LISTEN_AGAIN_S = 30.0  # after it has hung up on who listened
 MOST_TOOLS = 500
 MOST_PAGES = 50
 T = TypeVar("T")
@@ -45,6 +53,7 @@ class SdkLink:
         self._session: _Session | None = None
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._failed: tuple[float, ToolError] | None = None
+        self._news = asyncio.Event()
         self._closed = False
 
     async def tools(self) -> tuple[Remote, ...]:
@@ -73,6 +82,10 @@ class SdkLink:
         if result.is_error:
             raise ToolError(f"{self._server.name} {tool}: {text or 'it failed without a word'}")
         return text
+
+    async def changed(self) -> None:
+        await self._news.wait()
+        self._news.clear()
 
     async def close(self) -> None:
         self._closed = True
@@ -113,7 +126,8 @@ class SdkLink:
             log.warning("the MCP server %s has ended and is started again", self._server.name)
             await self._session.close()
             self._session = None
-        session = _Session(self._server, self._info)
+            self._news.set()
+        session = _Session(self._server, self._info, self._news)
         try:
             await session.open()
         except ToolError as error:
@@ -124,15 +138,18 @@ class SdkLink:
 
 
 class _Session:
-    """One connection from its beginning to its end; `over` is set when the other side hangs up.
+    """One connection from its beginning to its end; `over` is set when the other side hangs up,
+    `news` whenever its server says that it has other tools.
 
     The SDK's scopes must be left by the task that entered them, so a task of its own holds it.
     """
 
-    def __init__(self, server: McpServer, info: Implementation) -> None:
+    def __init__(self, server: McpServer, info: Implementation, news: asyncio.Event) -> None:
         self._server = server
         self._info = info
+        self._news = news
         self._stop = asyncio.Event()
+        self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.over = asyncio.Event()
         self.muttering = Muttering()
@@ -165,11 +182,17 @@ class _Session:
             async with AsyncExitStack() as stack:
                 transport = await self._transport(stack)
                 client = Client(
-                    transport, read_timeout_seconds=TELL_S, client_info=self._info, cache=None
+                    transport,
+                    read_timeout_seconds=TELL_S,
+                    client_info=self._info,
+                    cache=None,
+                    message_handler=self._heard,
                 )
                 self.client = await stack.enter_async_context(client)
-                ready.set_result(None)
-                await self.over.wait()
+                async with _beside(self._listen(self.client)):
+                    await self._listening.wait()  # what changes from now on is heard
+                    ready.set_result(None)
+                    await self.over.wait()
         except Exception as error:  # what the SDK raises is open, and its groups hold the cause
             if not ready.done():
                 ready.set_exception(ToolError(self._why(error)))
@@ -180,6 +203,33 @@ class _Session:
             if not ready.done():
                 ready.set_exception(ToolError(f"{self._server.name} was not started."))
                 ready.exception()  # whoever waited may be gone
+
+    async def _heard(self, message: object) -> None:
+        """Servers of before 2026 say it to everyone."""
+        if isinstance(message, ToolListChangedNotification):
+            self._news.set()
+
+    async def _listen(self, client: Client) -> None:
+        """Others say it to who listens; what was said while nobody did is not said again."""
+        try:
+            while (tools := client.server_capabilities.tools) and tools.list_changed:
+                await self._listen_once(client)
+                self._listening.set()
+                await asyncio.sleep(LISTEN_AGAIN_S)
+                self._news.set()
+        except ListenNotSupportedError:
+            log.debug("%s says it to everyone", self._server.name)
+        finally:
+            self._listening.set()
+
+    async def _listen_once(self, client: Client) -> None:
+        try:
+            async with client.listen(tools_list_changed=True) as told:
+                self._listening.set()
+                async for _ in told:
+                    self._news.set()
+        except (MCPError, SubscriptionLost, TimeoutError) as error:
+            log.debug("%s tells no news for now: %s", self._server.name, _first(error))
 
     async def _transport(self, stack: AsyncExitStack) -> AbstractAsyncContextManager[Any]:
         server = self._server
@@ -199,6 +249,17 @@ class _Session:
         if self._server.url:
             return f"{name} at {self._server.url} does not answer: {_first(error)}"
         return f"{name} did not start: {last or _first(error)}"
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do it while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def check(what: str, arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

@@ -77,7 +77,8 @@ class Sandbox:
                 return await self._finished(process, code, read)
             finally:
                 os.close(read)
-                await _kill(process)
+                if process.returncode is None:
+                    await _kill(process)
 
     async def _begun(self, root: str, status: int) -> asyncio.subprocess.Process:
         caps = self._caps
@@ -107,17 +108,20 @@ class Sandbox:
     async def _finished(self, process: asyncio.subprocess.Process, code: str, status: int) -> Ran:
         out, err = _Ear(self._caps.output_chars), _Ear(self._caps.output_chars)
         heard = (out.hear(process.stdout), err.hear(process.stderr))
-        work = asyncio.gather(_write(process, code), *heard, process.wait())
+        work = (_write(process, code), *heard, process.wait())
+        tasks = [asyncio.ensure_future(each) for each in work]
         ended: Ended = "done"
         try:
-            await asyncio.wait_for(work, self._caps.seconds)
+            await asyncio.wait_for(asyncio.gather(*tasks), self._caps.seconds)
         except asyncio.TimeoutError:
             ended = "time"
         except _TooMuch:
             ended = "output"
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await _kill(process)
-            await asyncio.gather(work, return_exceptions=True)
         said = _said(status)
         if not said.startswith(CONFINED):
             why = said or err.text.strip().rsplit("\n", 1)[-1] or "it does not say why"
@@ -174,12 +178,19 @@ async def _write(process: asyncio.subprocess.Process, code: str) -> None:
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
     """The whole group. With the first of the new world ends everything in it."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), KILLED_S)
+        await asyncio.wait_for(_gone(process), KILLED_S)
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Read what it left in its pipes: for asyncio it is gone only when they are at their ends."""
+    for stream in (process.stdout, process.stderr):
+        while stream is not None and await stream.read(CHUNK):
+            pass
+    await process.wait()
 
 
 def _said(status: int) -> str:

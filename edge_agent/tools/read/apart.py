@@ -1,6 +1,7 @@
-"""Reading beside the event loop, in time: what may take very long has a process of its own.
+"""Reading in time: what may take very long or much has a process of its own.
 
-A PDF of ten kilobytes can unpack to millions of drawing orders, and no thread can be told to stop.
+A PDF of ten kilobytes can unpack to millions of drawing orders, a Word document to half a gigabyte
+of tree, and no thread can be told to stop.
 """
 
 from __future__ import annotations
@@ -17,26 +18,43 @@ from edge_agent.errors import FetchError
 from edge_agent.tools.base import Link
 from edge_agent.tools.read.document import Extracted
 from edge_agent.tools.read.extract import extract
+from edge_agent.tools.read.media import DOCX_TYPE
 
-APART = frozenset({"application/pdf"})  # types that are read here
+EXTRACT_S = 90.0  # how long a document may take to become text
+APART = frozenset({"application/pdf", DOCX_TYPE})  # types that are read here
+LARGE_BYTES = 512 * 1024  # and whatever is larger: this much in one tag is nine seconds of lxml
 MAX_MEMORY_BYTES = 3 * 2**30  # of address space, where the system keeps to that
 _ROOT = Path(__file__).parents[3]
 
 
 async def extract_in_time(
-    data: bytes, media_type: str, charset: str, url: str, seconds: float
+    data: bytes, media_type: str, charset: str, url: str, seconds: float = EXTRACT_S
 ) -> Extracted:
     """`extract` beside the event loop: in a thread, or in a process where it may take very long.
 
     Raises FetchError.
     """
-    if media_type in APART:
+    if is_heavy(data, media_type):
         return await extract_apart(data, media_type, charset, url, seconds)
     try:
         work = asyncio.to_thread(extract, data, media_type, charset, url)
         return await asyncio.wait_for(work, seconds)
     except asyncio.TimeoutError:
         raise _late(url, seconds) from None
+
+
+def extract_here(
+    data: bytes, media_type: str, charset: str, url: str, seconds: float = EXTRACT_S
+) -> Extracted:
+    """The same for a thread without an event loop. Raises FetchError."""
+    if is_heavy(data, media_type):
+        return asyncio.run(extract_apart(data, media_type, charset, url, seconds))
+    return extract(data, media_type, charset, url)
+
+
+def is_heavy(data: bytes, media_type: str) -> bool:
+    """Whether a document may take longer or more memory than anyone waits for."""
+    return media_type in APART or len(data) > LARGE_BYTES
 
 
 async def extract_apart(
@@ -60,7 +78,9 @@ async def extract_apart(
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        if process.stdout is not None:
+            await process.stdout.read()  # a pipe is closed only at its end
+        await process.wait()
     return _read(out, url)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 
 from edge_agent import __version__
-from edge_agent.errors import SearchBusy, SearchError
+from edge_agent.errors import FetchError, SearchBusy, SearchError
+from edge_agent.tools.web.egress import HostList
+from edge_agent.tools.web.target import target_of
 
 USER_AGENT = f"edge-agent/{__version__}"
 MAX_BYTES = 8 * 2**20
@@ -40,14 +42,19 @@ class ApiClient:
     environment are not used. Failures are SearchErrors, marked transient where a second try may
     help.
 
-    offline: only engines on this machine are asked.
+    offline: only engines on this machine are asked. only: engines on these hosts, and no others.
     """
 
     def __init__(
-        self, timeout_s: float = TIMEOUT_S, max_bytes: int = MAX_BYTES, offline: bool = False
+        self,
+        timeout_s: float = TIMEOUT_S,
+        max_bytes: int = MAX_BYTES,
+        offline: bool = False,
+        only: HostList | None = None,
     ) -> None:
         self._max_bytes = max_bytes
         self._offline = offline
+        self._only = only
         self._client = httpx.AsyncClient(
             timeout=timeout_s, headers={"User-Agent": USER_AGENT}, trust_env=False
         )
@@ -79,6 +86,9 @@ class ApiClient:
         host = url.partition("://")[2].partition("/")[0]
         if self._offline and not is_here(url):
             raise SearchError(f"{host} was not asked: the device is set to stay offline.")
+        if self._only is not None and not is_listed(url, self._only):
+            told = f"{host} was not asked: it is not on the list of hosts that may be reached"
+            raise SearchError(f"{told}; name it in egress_hosts to permit it.")
         try:
             async with self._client.stream(
                 method, url, headers=dict(headers), params=params, json=body
@@ -195,6 +205,14 @@ def is_here(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_listed(url: str, hosts: HostList) -> bool:
+    """Whether an address is on one of these hosts."""
+    try:
+        return target_of(url).place in hosts
+    except FetchError:
+        return False
 
 
 def _reason(answer: Any) -> object:

@@ -30,9 +30,7 @@ def pages(tmp_path: Path) -> PageStore:
 
 @pytest.fixture
 async def browser(site: FaultyWeb, pages: PageStore) -> AsyncIterator[Browser]:
-    async with WebClient(
-        [site.host], WebLimits(connect_s=1, first_byte_s=1, total_s=3, max_bytes=1_000_000)
-    ) as web:
+    async with WebClient([site.host], WebLimits(max_bytes=1_000_000)) as web:
         yield Browser(web, pages, {"isles": FakeFetcher({NOTE: "From the library."})})
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.errors import FetchError
 from edge_agent.tools.base import Page
-from edge_agent.tools.browse.paging import PAGE_CHARS, part, parts, split_number, told
+from edge_agent.tools.browse.paging import PAGE_CHARS, one_page, part, parts, split_number, told
 
 WORDS = st.text(st.sampled_from("ab \n.#"), max_size=60)
 
@@ -42,6 +42,14 @@ def test_a_page_says_where_it_stands_and_how_to_go_on() -> None:
     assert told(long).endswith("(page 1 of 3: the next is https://a.example/x#page=2)")
     assert told(long, 3).endswith("(page 3 of 3)")
     assert told(page("Short.")) == "Short."
+
+
+def test_a_page_on_its_own_says_where_the_next_one_is() -> None:
+    long = page("A sentence of some length stands here. " * 700)
+    second, last = one_page(long, 2), one_page(long, 3)
+    assert second.title == "T (page 2 of 3)" and second.url == "https://a.example/x#page=2"
+    assert told(second).endswith("(the next page is https://a.example/x#page=3)")
+    assert "next page" not in told(last) and "next page" not in second.text
 
 
 def test_there_is_no_page_beyond_the_last() -> None:

@@ -14,7 +14,7 @@ from edge_agent.tools.browse.web_pages import WebPages
 from edge_agent.tools.web.client import WebClient, WebLimits
 from tests.tools.fakes import Answer, FaultyWeb, Reply, fixed
 
-LIMITS = WebLimits(connect_s=1, first_byte_s=1, read_s=1, total_s=3)
+LIMITS = WebLimits()
 DATE = "Wed, 01 May 2024 10:00:00 GMT"
 
 

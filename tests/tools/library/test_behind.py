@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.errors import BadModelFile
@@ -12,6 +11,7 @@ from edge_agent.tools.embed import Vectors
 from edge_agent.tools.library.behind import fill_behind
 from edge_agent.tools.library.folder import Folder
 from edge_agent.tools.library.library import Library
+from tests.patience import HANG_S, until
 
 from .fakes import Topics
 
@@ -32,13 +32,6 @@ def made(tmp_path: Path, name: str, embedder: Topics | Broken) -> Library:
     return library
 
 
-async def eventually(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 5
-    while not condition() and time.monotonic() < end:
-        await asyncio.sleep(0.01)
-    return condition()
-
-
 async def test_only_libraries_that_were_searched_are_filled(tmp_path: Path) -> None:
     used = made(tmp_path, "used", Topics("herring"))
     unused = made(tmp_path, "unused", Topics("herring"))
@@ -46,13 +39,14 @@ async def test_only_libraries_that_were_searched_are_filled(tmp_path: Path) -> N
     await asyncio.sleep(0.05)
     assert not used.is_open
     await used.search("herring", 3)
-    assert await eventually(lambda: used.counts() == (9, 0))
+    await until(lambda: used.counts() == (9, 0))
     assert not unused.is_open and not filling.done()
     filling.cancel()
+    await asyncio.gather(filling, return_exceptions=True)
 
 
 async def test_a_broken_model_costs_the_meanings_and_not_the_words(tmp_path: Path) -> None:
     library = made(tmp_path, "used", Broken())
     await asyncio.to_thread(library.refresh)
-    await asyncio.wait_for(fill_behind([library], idle_s=0.01), 5)
+    await asyncio.wait_for(fill_behind([library], idle_s=0.01), HANG_S)
     assert library.counts() == (9, 9)

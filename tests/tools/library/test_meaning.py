@@ -49,6 +49,18 @@ def test_a_document_is_as_near_as_its_nearest_part(index: LibraryIndex) -> None:
     assert again.nearest(again.vector("lit"), 1) == [1]
 
 
+def test_the_first_few_are_those_of_the_whole_order_and_of_equals_the_older(
+    index: LibraryIndex,
+) -> None:
+    index.update(Document(f"d{n}", "h", f"d{n}", "Net." * (n % 3), "text/plain") for n in range(40))
+    meanings = Meanings(VectorTable(index.database), Topics("net"), "topics")
+    meanings.fill()
+    vector = meanings.vector("net")
+    every = meanings.nearest(vector, 99)
+    assert every is not None and len(every) == 43 and every[:3] == sorted(every[:3])
+    assert all(meanings.nearest(vector, n) == every[:n] for n in range(1, 43))
+
+
 def test_of_too_many_vectors_those_are_compared_that_are_asked_for(index: LibraryIndex) -> None:
     topics = Topics("herring", "lit")
     meanings = Meanings(VectorTable(index.database), topics, "topics", held=4)

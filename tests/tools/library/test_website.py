@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,8 +16,9 @@ from typing import Any
 import pytest
 
 from edge_agent.errors import LibraryError
+from edge_agent.store.library.index import LibraryIndex
 from edge_agent.tools.library.library import Library
-from edge_agent.tools.library.website import CrawlLimits, Website
+from edge_agent.tools.library.website import CrawlLimits, Memo, Website
 from edge_agent.tools.web.client import WebClient
 
 PAGES = {
@@ -36,12 +39,15 @@ PAGES = {
 
 
 class Site:
-    """A small website; `down` pages answer 503."""
+    """A small website; `down` pages answer 503. tags: whether pages have one, by which a client may
+    know them; whole: the pages that were sent with a body."""
 
     def __init__(self) -> None:
         self.pages = dict(PAGES)
         self.down: set[str] = set()
         self.asked: list[tuple[str, float]] = []
+        self.tags = False
+        self.whole: list[str] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,8 +59,16 @@ class Site:
                     self.send_header("Location", "/private/")
                     self.end_headers()
                     return
-                self.send_response(503 if self.path in site.down else 200 if text else 404)
                 plain = self.path == "/robots.txt"
+                tag = f'"{zlib.crc32((text or "").encode())}"' if site.tags and not plain else ""
+                if tag and self.headers.get("If-None-Match") == tag:
+                    self.send_response(304)
+                    self.end_headers()
+                    return
+                self.send_response(503 if self.path in site.down else 200 if text else 404)
+                if tag:
+                    self.send_header("ETag", tag)
+                site.whole += [] if plain else [self.path]
                 self.send_header("Content-Type", "text/plain" if plain else "text/html")
                 self.end_headers()
                 head = "" if plain else f"<title>{self.path}</title><body><main><p>"
@@ -135,6 +149,42 @@ def test_a_page_that_is_gone_goes_and_one_that_is_down_stays(site: Site, tmp_pat
     with pytest.raises(LibraryError, match="503"):
         library.refresh()
     assert library.counts()[0] == 4
+
+
+def test_what_has_not_changed_is_not_sent_again_and_its_links_are_followed(
+    site: Site, tmp_path: Path
+) -> None:
+    site.tags = True
+    first = crawled(site, tmp_path).refresh()
+    assert (first.documents, first.changed) == (5, 5)
+    paths, site.whole = site.paths, []
+    site.asked.clear()
+    again = crawled(site, tmp_path).refresh()
+    assert (again.documents, again.changed, again.removed) == (5, 0, 0)
+    assert site.paths == paths and site.whole == ["/private/"]  # no page of this site
+    site.pages["/docs/deep/two"] += " And three."
+    site.whole.clear()
+    changed = crawled(site, tmp_path).refresh()
+    assert (changed.documents, changed.changed) == (5, 1)
+    assert site.whole == ["/private/", "/docs/deep/two"]
+
+
+def test_a_page_that_another_reader_has_read_is_sent_again(site: Site, tmp_path: Path) -> None:
+    site.tags = True
+    crawled(site, tmp_path).refresh()
+    index = LibraryIndex(tmp_path / "docs.sqlite")
+    known = index.known()
+    old = {path: json.loads(one.memo) | {"reader": "0"} for path, one in known.items()}
+    index.update([], memos={path: json.dumps(memo) for path, memo in old.items()})
+    site.whole.clear()
+    crawled(site, tmp_path).refresh()
+    assert len(site.whole) == 6 and index.known() == known  # what they know is of today again
+    index.close()
+
+
+@pytest.mark.parametrize("memo", ["", "[]", "{}", '{"links": 1}', "null", '{"asked": "x"}'])
+def test_a_memo_that_says_nothing_is_none(memo: str) -> None:
+    assert Memo.of(memo) is None
 
 
 def test_it_waits_between_two_requests(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +27,11 @@ class FakeLink:
     fault: str = ""
     called: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     closed: bool = False
+    listed: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def tools(self) -> tuple[Remote, ...]:
+        self.listed += 1
         if self.fault:
             raise ToolError(self.fault)
         return self.remotes
@@ -35,6 +39,10 @@ class FakeLink:
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> str:
         self.called.append((tool, arguments))
         return self.says
+
+    async def changed(self) -> None:
+        await self.news.wait()
+        self.news.clear()
 
     async def close(self) -> None:
         self.closed = True

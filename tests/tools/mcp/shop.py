@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ImageContent, TextContent
 
@@ -42,10 +42,11 @@ def broken() -> str:
 
 
 @server.tool()
-def die() -> str:
-    """Ends the server."""
-    print("out of paper", file=sys.stderr, flush=True)
-    os._exit(3)
+async def restock(article: str, ctx: Context) -> str:
+    """Has a tool more from now on, and says so."""
+    server.add_tool(price, name=f"sell_{article}")
+    await ctx.notify_tools_changed()
+    return "done"
 
 
 @server.tool(structured_output=False)
@@ -70,7 +71,5 @@ def catalogue(lines: int) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["http"]:
         server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
-    elif len(sys.argv) > 1 and sys.argv[1] == "sulk":
-        sys.exit("shop: closed on Sundays")
     else:
         server.run("stdio")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from edge_agent.tools.mcp.hub import opened
 from edge_agent.tools.mcp.link import Remote
 from edge_agent.tools.mcp.servers import McpServer
 from edge_agent.tools.mcp.tool import Verbatim, name_of
+from tests.patience import until
 
 from .fakes import PRICE, FakeLink
 
@@ -79,6 +79,35 @@ async def test_a_server_that_does_not_start_is_told_of_and_the_others_go_on() ->
     assert "no paper" in told[0] and links["bad"].closed
 
 
+async def test_a_server_that_did_not_start_is_tried_again_behind_the_rest() -> None:
+    link, told = FakeLink(fault="shop did not start: no paper."), list[str]()
+    async with opened([server()], lambda _: link, told.append, again_s=0.001) as hub:
+        await until(lambda: link.listed > 2)
+        assert hub.tools == {} and len(told) == 1  # said once
+        link.fault = ""
+        await until(lambda: list(hub.tools) == ["shop_price"])
+        assert hub.failures == {} and "3 crowns" in (await hub.tools["shop_price"].call(LAMP)).text
+    assert told[1:] == ["MCP: shop has price now."]
+
+
+async def test_a_server_that_has_other_tools_is_asked_for_them() -> None:
+    links = {"shop": FakeLink(), "mill": FakeLink()}
+    told: list[str] = []
+    servers = [server(), server("mill")]
+    async with opened(servers, lambda s: links[s.name], told.append, again_s=0.001) as hub:
+        links["shop"].remotes = (replace(PRICE, name="stock"), PRICE)
+        links["shop"].news.set()
+        await until(lambda: "shop_stock" in hub.tools)
+        assert sorted(hub.tools) == ["mill_price", "shop_price", "shop_stock"]
+        links["shop"].fault = "shop is closed."  # what it had stays, and it is tried again
+        links["shop"].news.set()
+        await until(lambda: "shop" in hub.failures)
+        assert "shop_stock" in hub.tools
+        links["shop"].fault, links["shop"].remotes = "", ()
+        await until(lambda: list(hub.tools) == ["mill_price"])
+    assert told[0] == "MCP: shop has stock, price now." and told[-1] == "MCP: shop has no tool now."
+
+
 async def test_of_two_tools_with_one_name_the_first_stays() -> None:
     links = {"a": FakeLink((replace(PRICE, name="b_c"),)), "a_b": FakeLink((Remote("c", "", {}),))}
     told: list[str] = []
@@ -93,9 +122,7 @@ async def test_hanging_up_does_not_wait_and_closing_does() -> None:
     async with opened([server()], lambda _: link, silent) as hub:
         hub.hang_up()
         assert not link.closed
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert link.closed
+        await until(lambda: link.closed)
 
 
 async def test_an_empty_answer_is_said_to_be_one() -> None:

@@ -26,7 +26,7 @@ async def test_the_machine_is_tried_before_the_tool_is_there(tmp_path: Path) -> 
 
 @confining
 async def test_a_call_answers_in_the_words_of_the_training() -> None:
-    tool = python_tool(Sandbox(Caps(seconds=5)))
+    tool = python_tool(Sandbox())
     assert tool.name == NAME
     assert await tool.call({"code": "print(6 * 7)"}) == "stdout:\n42"
     assert await tool.call({"code": "x = 1"}) == NOTHING

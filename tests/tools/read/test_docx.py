@@ -74,9 +74,9 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = docx("", more={"word/document.xml": b"<w:x>" + b" " * MAX_PART_BYTES + b"</w:x>"})
     assert len(bomb) < 2_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.monotonic()
+    began = time.process_time()
     assert fails(bomb).kind == "too_large"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown * 1024 < 4 * MAX_PART_BYTES
 

@@ -96,9 +96,9 @@ def test_words_in_a_deep_nest_are_read(depth: int) -> None:
 
 
 def test_a_page_of_many_links_costs_no_more_than_others() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = html("<p>Some words.</p>" + "<a href=x>y</a> " * 100_000)
-    assert time.monotonic() - began < 10 and len(found.links) == 1
+    assert time.process_time() - began < 10 and len(found.links) == 1
 
 
 def test_a_loud_page_keeps_its_article_and_leaves_the_teasers() -> None:
@@ -127,9 +127,9 @@ def test_a_page_without_words_is_empty() -> None:
 
 
 def test_a_huge_page_is_read_to_its_limit_and_says_so() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = html("<body><main>" + "<p>The same words again.</p>" * 300_000 + "</main></body>")
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert "The document goes on: only the first 4,000,000 characters were read." in found.text
 
 

@@ -106,11 +106,11 @@ def test_the_title_is_what_the_page_calls_itself(html: str, title: str) -> None:
      "<" * 100_000, "<p>word " * 100_000, "<aside>" * 2_000 + "x"],
 )  # fmt: skip
 def test_a_hostile_page_costs_seconds_at_most(html: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     tree = markup.parse(html)
     if tree is not None:
         markup.render(tree)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("nothing", ["", "   ", "<!-- -->", "\ufeff"])

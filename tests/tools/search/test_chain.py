@@ -12,6 +12,7 @@ from edge_agent.store.search_cache import SearchCache
 from edge_agent.tools.base import SearchHit
 from edge_agent.tools.search.chain import SearchChain, Together
 from edge_agent.tools.search.remote import Remote
+from tests.patience import HANG_S
 from tests.tools.fakes import FakeProvider, hit
 
 
@@ -100,7 +101,7 @@ class SlowProvider(FakeProvider):
         hits = await super().search(query, limit)
         if len(self.asked) == self._together:
             self._all.set()
-        await asyncio.wait_for(self._all.wait(), 2)
+        await asyncio.wait_for(self._all.wait(), HANG_S)
         if query == "bad":
             raise SearchError("It failed.")
         return hits

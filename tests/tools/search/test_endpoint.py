@@ -9,13 +9,14 @@ import pytest
 from edge_agent.errors import SearchBusy, SearchError
 from edge_agent.tools.search.endpoint import ApiClient, Endpoint, wait_s
 from edge_agent.tools.search.rows import line, shortened
+from edge_agent.tools.web.egress import HostList
 
 from .engines import KEY, Asked, Engine, Reply, failing
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[ApiClient]:
-    async with ApiClient(timeout_s=1, max_bytes=1000) as client:
+    async with ApiClient(timeout_s=60, max_bytes=1000) as client:
         yield client
 
 
@@ -66,6 +67,21 @@ async def test_nobody_there_and_too_much_are_sentences(client: ApiClient) -> Non
     with Engine(lambda asked: Reply(200, b"x" * 5000)) as engine:
         assert "more than" in str(await failure(client, engine.url))
     assert "not a valid URL" in str(await failure(client, "http://[::1"))
+
+
+async def test_of_a_list_of_hosts_no_other_is_asked() -> None:
+    with Engine(lambda asked: Reply(200, b"{}")) as engine:
+        async with ApiClient(only=HostList(["search.example", "*.lan"])) as client:
+            for url in (
+                engine.url,
+                "https://api.search.example/",
+                "https://lan/",
+                "http://a@x.lan/",
+            ):
+                assert "not on the list of hosts" in str(await failure(client, url))
+        async with ApiClient(only=HostList([engine.url.split("/")[2]])) as client:
+            assert await Endpoint(client, "Quay", engine.url).get({})
+        assert len(engine.asked) == 1
 
 
 async def test_offline_only_engines_on_this_machine_are_asked() -> None:

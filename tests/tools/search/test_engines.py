@@ -20,7 +20,7 @@ from .engines import KEY, Engine
 
 @pytest.fixture
 async def client() -> AsyncIterator[ApiClient]:
-    async with ApiClient(timeout_s=2) as client:
+    async with ApiClient(timeout_s=60) as client:
         yield client
 
 

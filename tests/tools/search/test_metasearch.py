@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ddgs.exceptions import DDGSException, RatelimitException, TimeoutException
 from edge_agent.errors import ConfigError, SearchBusy, SearchError
 from edge_agent.tools.base import SearchHit
 from edge_agent.tools.search.metasearch import DEFAULT_ENGINES, DdgsSearch
+from tests.patience import HANG_S
 
 DUCKDUCKGO = """<html><body><div class="results">
 <div class="links_main links_deep result__body"><h2><a href="https://l.example/{0}">Marrow
@@ -100,7 +100,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 
 def through(proxy: Proxy, engine: str) -> DdgsSearch:
-    return DdgsSearch(engine, lambda: DDGS(proxy=proxy.url, timeout=5, verify=proxy.trust))
+    return DdgsSearch(engine, lambda: DDGS(proxy=proxy.url, timeout=60, verify=proxy.trust))
 
 
 async def test_the_real_ddgs_asks_the_engine_that_was_named(proxy: Proxy) -> None:
@@ -127,14 +127,15 @@ async def test_the_real_ddgs_without_a_network_is_a_sentence() -> None:
 class FakeDDGS:
     """ddgs with one answer: rows, or an error to raise."""
 
-    def __init__(self, answer: list[dict[str, Any]] | Exception, seconds: float = 0.0) -> None:
+    def __init__(self, answer: list[dict[str, Any]] | Exception) -> None:
         self._answer = answer
-        self._seconds = seconds
+        self.answers = threading.Event()
+        self.answers.set()
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def text(self, query: str, **kwargs: Any) -> list[dict[str, Any]]:
         self.asked.append((query, kwargs))
-        time.sleep(self._seconds)
+        assert self.answers.wait(HANG_S)
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
@@ -165,8 +166,11 @@ async def test_its_failures_are_sentences(
 
 
 async def test_one_that_hangs_is_left() -> None:
+    client = FakeDDGS([])
+    client.answers.clear()
     with pytest.raises(SearchError, match="in time"):
-        await DdgsSearch(client=lambda: FakeDDGS([], 0.5), timeout_s=0.1).search("x", 3)
+        await DdgsSearch(client=lambda: client, timeout_s=0.1).search("x", 3)
+    client.answers.set()
 
 
 def test_an_engine_that_ddgs_does_not_have_is_refused() -> None:

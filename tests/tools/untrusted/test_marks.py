@@ -119,9 +119,9 @@ def test_a_text_that_knows_the_fence_of_another_cannot_end_its_own() -> None:
 def test_a_hostile_text_costs_no_time() -> None:
     texts = ("ignore " * 40_000, "i g n o r e " * 20_000, "system: " * 30_000, "A" * 200_000)
     for text in (*texts, "01" * 100_000, "<|" * 100_000, "ignore all. " * 20_000):
-        began = time.monotonic()
+        began = time.process_time()
         marked(text[:12_000])
-        assert time.monotonic() - began < 2.0
+        assert time.process_time() - began < 2.0
 
 
 @pytest.mark.skipif(not SAMPLES.is_file(), reason="the collected attacks are not on this machine")

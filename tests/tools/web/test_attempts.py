@@ -17,7 +17,7 @@ from edge_agent.tools.web.egress import Mode
 from tests.tools.fakes import FaultyWeb, Reply, fixed
 from tests.tools.web.internet import OTHER, PUBLIC, PUBLIC6, Internet, Names
 
-LIMITS = WebLimits(connect_s=0.5, first_byte_s=1.0, read_s=0.5, total_s=3.0, max_bytes=1_000_000)
+LIMITS = WebLimits(max_bytes=1_000_000)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # all servers here speak plain HTTP
 PORT = "PORT"  # of the server inside, in the addresses below
 

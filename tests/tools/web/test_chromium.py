@@ -17,7 +17,7 @@ from tests.tools.fakes import FaultyWeb, Reply, fixed
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, NAMES)), reason="there is no Chromium on this machine"
 )
-LIMITS = WebLimits(connect_s=1, first_byte_s=2, read_s=2, total_s=5)
+LIMITS = WebLimits()
 APP = b"""<html><head><title>Tides</title></head><body><div id="root"></div>
 <script src="/app.js"></script></body></html>"""
 SCRIPT = b"""

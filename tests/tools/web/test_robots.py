@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from edge_agent.errors import FetchError
 from edge_agent.tools.web.client import WebClient, WebLimits
 from edge_agent.tools.web.robots import Rule, parse
+from tests.patience import HANG_S, until
 from tests.tools.fakes import PAGE, Answer, FaultyWeb, Reply, fixed
 
-LIMITS = WebLimits(connect_s=0.5, first_byte_s=0.5, read_s=0.5, total_s=2.0)
+LIMITS = WebLimits()
 
 FILE = """
 # who may read what
@@ -87,9 +89,9 @@ def test_a_pattern_matches_as_the_standard_says(pattern: str, path: str, matches
 
 
 def test_a_hostile_pattern_costs_nothing() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not Rule(True, "/" + "*a" * 5_000 + "$").matches("/" + "a" * 4_000)
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def site(robots: Answer) -> FaultyWeb:
@@ -157,15 +159,19 @@ async def test_only_the_beginning_of_an_endless_file_is_read() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_the_answer_to_the_others() -> None:
+    answers = threading.Event()
+
     def slow(handler: object, query: dict[str, list[str]]) -> Reply:
-        time.sleep(0.3)
+        assert answers.wait(HANG_S)
         return Reply(b"", "text/plain")
 
     with site(slow) as web:
         async with WebClient([web.host], LIMITS) as client:
             first = asyncio.create_task(client.get(f"{web.url}/open"))
             second = asyncio.create_task(client.get(f"{web.url}/open"))
-            await asyncio.sleep(0.1)
+            await until(lambda: bool(web.requests))
             first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            answers.set()
             assert (await second).data == PAGE
         assert [path for path, _ in web.requests].count("/robots.txt") == 1

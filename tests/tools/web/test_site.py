@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.errors import LibraryError
 from edge_agent.tools.web.site import Site
+from tests.patience import HANG_S
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def get(site: Site, path: str) -> tuple[int, str, bytes]:
-    connection = http.client.HTTPConnection(site.host, timeout=5)
+    connection = http.client.HTTPConnection(site.host, timeout=HANG_S)
     connection.request("GET", path)
     answer = connection.getresponse()
     found = answer.status, answer.headers.get("content-type", ""), answer.read()

@@ -11,7 +11,7 @@ from edge_agent.tools.web.client import WebClient, WebLimits
 from tests.tools.web.internet import PUBLIC, Internet, Names
 from tests.tools.web.tls import BODY, Http2Site
 
-LIMITS = WebLimits(connect_s=2.0, first_byte_s=2.0, read_s=1.0, total_s=5.0)
+LIMITS = WebLimits()
 
 
 async def test_pages_come_over_http2_by_the_name_that_was_asked_for() -> None:
