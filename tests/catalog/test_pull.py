@@ -14,6 +14,7 @@ from edge_agent.catalog.pull import pull
 from edge_agent.catalog.sources import Source
 from edge_agent.errors import BadModelFile, PullError
 from tests.catalog.tiny import FakeSource, gguf_bytes, path_spec, tiny_card
+from tests.patience import HANG_S
 
 GOOD = gguf_bytes()
 SPEC = path_spec(Path("nowhere"), "tiny.gguf")
@@ -142,7 +143,7 @@ def test_two_pulls_at_once_fetch_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(HANG_S)
     assert source.asked == 1
     assert everything(tmp_path) == {"tiny.gguf"}
 

@@ -31,16 +31,16 @@ from edge_agent.errors import ModelLoadError, RequestError
 
 COMMAND = ("-m", "tests.engine.hosted")
 FOREVER_S = 3600.0
-STEPS = 40
+STEPS = 60
 STEP_S = 0.05
 
 
-def client_of(way: str, **patience: Any) -> EngineClient:
+def client_of(way: str, **more: Any) -> EngineClient:
     """An EngineClient whose engine fails in this way."""
-    patience = {"restart_s": (0.0,), **patience}
     spawn = partial(Child.spawn, command=COMMAND)
+    more = {"restart_s": (0.0,), "notice": lambda _: None, "spawn": spawn, **more}
     spec = LoadSpec(way, n_ctx=8, n_batch=8, n_parallel=1, n_threads=1)
-    return EngineClient(spec, notice=lambda _: None, spawn=spawn, **patience)
+    return EngineClient(spec, **more)
 
 
 class FakeEngine:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from edge_agent.engine.params import (
     Tokens,
 )
 from edge_agent.errors import EdgeAgentError
+from tests.patience import HANG_S
 
 GREEDY = SamplingParams(temperature=0)
 N_CTX = 2048
@@ -60,13 +62,28 @@ async def generate(
 
 
 async def idle(engine: EngineClient) -> dict[str, int]:
-    """The engine's counts once nothing runs; fails after some seconds."""
-    for _ in range(500):
+    """The engine's counts once nothing runs; fails when it never comes to rest."""
+    end = time.monotonic() + HANG_S
+    while True:
         counts = await engine.stats()
         if counts["running"] == counts["waiting"] == counts["slots_busy"] == 0:
             return counts
+        assert time.monotonic() < end, f"still busy: {counts}"
         await asyncio.sleep(0.02)
-    raise AssertionError(f"still busy: {counts}")
+
+
+@asynccontextmanager
+async def all_busy(engine: EngineClient, n: int) -> AsyncIterator[None]:
+    """All its `n` sequences are taken while the block runs: what is asked of it waits."""
+    forever = GenerateParams(GREEDY, ignore_eos=True)
+    held = [engine.submit([1000 + i, 2000, 3000], forever) for i in range(n)]
+    for stream in held:
+        await anext(stream)
+    try:
+        yield
+    finally:
+        for stream in held:
+            await stream.aclose()
 
 
 # in this process, a step at a time

@@ -44,12 +44,12 @@ class Say(Protocol):
     def __call__(self, message: Any) -> None: ...
 
 
-def client_of(script: str, **patience: Any) -> EngineClient:
+def client_of(script: str, **more: Any) -> EngineClient:
     """An EngineClient whose process follows the script."""
-    patience = {"restart_s": (0.0,), **patience}
     spawn = partial(Child.spawn, command=COMMAND)
+    more = {"restart_s": (0.0,), "notice": lambda _: None, "spawn": spawn, **more}
     spec = LoadSpec(script, n_ctx=8, n_batch=8, n_parallel=1, n_threads=1)
-    return EngineClient(spec, notice=lambda _: None, spawn=spawn, **patience)
+    return EngineClient(spec, **more)
 
 
 def good(say: Say, message: Any) -> None:

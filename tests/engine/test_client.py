@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from edge_agent.chat.vocab import Vocab
+from edge_agent.engine.child import Child
 from edge_agent.engine.client import EngineClient
-from edge_agent.engine.params import GenerateParams
+from edge_agent.engine.params import GenerateParams, LoadSpec
 from edge_agent.errors import EngineCrashed, ModelLoadError
+from tests.patience import HANG_S, is_gone, strike, until
 
 from .live import GREEDY, chat, generate, idle, spec_of
 
@@ -68,7 +68,7 @@ async def test_a_killed_engine_fails_its_requests_and_answers_the_next(
     await anext(stream)
     pid = engine.status.pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    strike(pid)
     with pytest.raises(EngineCrashed, match="SIGKILL"):
         async for _ in stream:
             pass
@@ -83,8 +83,7 @@ async def test_the_engine_ends_with_its_server(smollm2_path: Path) -> None:
     pid = client.status.pid
     assert pid is not None
     await client.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert is_gone(pid)
 
 
 async def test_a_file_that_is_no_model_is_one_sentence_naming_it(tmp_path: Path) -> None:
@@ -128,36 +127,34 @@ async def test_a_batch_smaller_than_the_warm_up_works(smollm2_path: Path, vocab:
         await client.close()
 
 
-async def until(client: EngineClient, state: str) -> None:
-    while client.status.state != state:
-        await asyncio.sleep(0.01)
+class Births:
+    """Starts real engine processes; the first is struck while it loads, with `number` if any."""
 
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
+        self.children: list[Child] = []
 
-async def loading_process() -> psutil.Process:
-    """The engine process that was just started by this one."""
-    for _ in range(500):
-        for child in psutil.Process().children():
-            if any("edge_agent.engine.process" in word for word in child.cmdline()):
-                return child
-        await asyncio.sleep(0.01)
-    raise AssertionError("no engine process was started")
+    async def __call__(self, spec: LoadSpec) -> Child:
+        self.children.append(child := await Child.spawn(spec))
+        if self._number and len(self.children) == 1:
+            strike(child.pid, self._number)
+        return child
 
 
 async def test_killed_while_loading_speaks_of_memory(smollm2_path: Path) -> None:
-    client = EngineClient(spec_of(smollm2_path), notice=print)
-    starting = asyncio.ensure_future(client.start())
-    (await loading_process()).kill()
+    births = Births(signal.SIGKILL)
+    client = EngineClient(spec_of(smollm2_path), notice=print, spawn=births)
     with pytest.raises(ModelLoadError, match="out of memory"):
-        await starting
+        await client.start()
     await client.close()
 
 
 async def test_a_crash_while_loading_tries_plainer_kernels_and_says_so(smollm2_path: Path) -> None:
     said: list[str] = []
-    client = EngineClient(spec_of(smollm2_path), notice=said.append)
-    starting = asyncio.ensure_future(client.start())
-    (await loading_process()).send_signal(signal.SIGSEGV)
-    await starting
+    births = Births(signal.SIGSEGV)
+    client = EngineClient(spec_of(smollm2_path), notice=said.append, spawn=births)
+    await client.start()
+    assert len(births.children) == 2
     assert not client.spec.use_extra_bufts
     assert client.status.restarts == 0
     assert "SIGSEGV" in said[0]
@@ -173,13 +170,13 @@ async def test_an_engine_that_cannot_be_loaded_again_says_so_and_is_tried_again(
     await client.start()
     try:
         path.unlink()
-        os.kill(client.status.pid or 0, signal.SIGKILL)
-        await asyncio.wait_for(until(client, "failed"), 30)
+        strike(client.status.pid)
+        await until(lambda: client.status.state == "failed")
         assert "model.gguf" in client.status.detail
         with pytest.raises(ModelLoadError, match=r"model\.gguf"):
             await generate(client, chat(vocab, "Hi"), 2)
         path.symlink_to(smollm2_path)
-        await asyncio.wait_for(until(client, "ready"), 30)
+        await until(lambda: client.status.state == "ready")
         assert (await generate(client, chat(vocab, "Hi"), 2))[0]
     finally:
         await client.close()
@@ -188,21 +185,22 @@ async def test_an_engine_that_cannot_be_loaded_again_says_so_and_is_tried_again(
 async def test_closing_while_it_restarts_lets_nobody_wait(smollm2_path: Path, vocab: Vocab) -> None:
     client = EngineClient(spec_of(smollm2_path), notice=print, restart_s=(60.0,))
     await client.start()
-    os.kill(client.status.pid or 0, signal.SIGKILL)
-    await asyncio.wait_for(until(client, "restarting"), 30)
+    strike(client.status.pid)
+    await until(lambda: client.status.state == "restarting")
     waiting = asyncio.ensure_future(generate(client, chat(vocab, "Hi"), 2))
     await asyncio.sleep(0.05)
     await client.close()
     with pytest.raises(EngineCrashed, match="closed"):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, HANG_S)
 
 
 async def test_closing_while_it_loads_leaves_no_process(smollm2_path: Path) -> None:
-    client = EngineClient(spec_of(smollm2_path), notice=print)
+    births = Births()
+    client = EngineClient(spec_of(smollm2_path), notice=print, spawn=births)
     starting = asyncio.ensure_future(client.start())
-    process = await loading_process()
+    await until(lambda: bool(births.children))
     await client.close()
-    assert not process.is_running()
+    assert [is_gone(child.pid) for child in births.children] == [True]
     with pytest.raises(EngineCrashed, match="closed"):
         await starting
 
@@ -212,12 +210,12 @@ async def test_asking_before_the_start_or_after_the_end_is_an_error_at_once(
 ) -> None:
     client = EngineClient(spec_of(smollm2_path), notice=print)
     with pytest.raises(EngineCrashed, match="not been started"):
-        await asyncio.wait_for(generate(client, [1, 2], 1), 5)
+        await asyncio.wait_for(generate(client, [1, 2], 1), HANG_S)
     await client.start()
     await client.close()
     for ask in (generate(client, [1, 2], 1), client.stats()):
         with pytest.raises(EngineCrashed, match="closed"):
-            await asyncio.wait_for(ask, 5)
+            await asyncio.wait_for(ask, HANG_S)
 
 
 async def test_closing_ends_requests_in_flight(engine: EngineClient, vocab: Vocab) -> None:

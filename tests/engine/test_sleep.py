@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_agent.engine.child import Child
+from edge_agent.engine.child import STOP_S, Child
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.counts import Counts
 from edge_agent.engine.params import Finished, GenerateParams, LoadSpec, Tokens
 from edge_agent.errors import EngineCrashed, ModelLoadError
+from tests import patience
+from tests.patience import HANG_S, is_gone, strike
 
 from . import hosted, scripted
 from .live import GREEDY, spec_of
 
 ONE = GenerateParams(GREEDY, max_tokens=2)
 IDLE_S = 0.15
-SOON_S = 10.0  # an engine without a model starts in a fifth of a second
+IN_TIME_S = STOP_S  # which an engine has that is asked to end
 
 
 async def collect(client: EngineClient, prompt: tuple[int, ...] = (1,)) -> list[Any]:
@@ -30,11 +30,7 @@ async def collect(client: EngineClient, prompt: tuple[int, ...] = (1,)) -> list[
 
 
 async def until(client: EngineClient, state: str) -> None:
-    async def wait() -> None:
-        while client.status.state != state:
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(wait(), SOON_S)
+    await patience.until(lambda: client.status.state == state)
 
 
 @pytest.fixture
@@ -45,38 +41,26 @@ async def sleepy() -> AsyncIterator[EngineClient]:
     await client.close()
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
 async def test_an_idle_engine_ends_and_its_memory_with_it(sleepy: EngineClient) -> None:
     pid = sleepy.status.pid
     assert pid
     await until(sleepy, "sleeping")
     status = sleepy.status
     assert (status.pid, status.restarts, status.detail) == (None, 0, "")
-    for _ in range(200):
-        if is_gone(pid):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the process is still there")
+    await patience.until(lambda: is_gone(pid))
 
 
 async def test_the_next_request_loads_it_and_is_answered(sleepy: EngineClient) -> None:
     for _ in range(3):
         await until(sleepy, "sleeping")
-        items = await asyncio.wait_for(collect(sleepy), SOON_S)
+        items = await asyncio.wait_for(collect(sleepy), HANG_S)
         assert [type(item) for item in items] == [Tokens, Finished]
         assert (sleepy.status.state, sleepy.status.restarts) == ("ready", 0)
 
 
 async def test_requests_that_come_while_it_wakes_all_wait_for_it(sleepy: EngineClient) -> None:
     await until(sleepy, "sleeping")
-    answers = await asyncio.wait_for(asyncio.gather(*(collect(sleepy) for _ in range(20))), SOON_S)
+    answers = await asyncio.wait_for(asyncio.gather(*(collect(sleepy) for _ in range(20))), HANG_S)
     assert all(isinstance(items[-1], Finished) for items in answers)
 
 
@@ -85,7 +69,7 @@ async def test_one_that_comes_at_the_moment_it_falls_asleep_is_answered(
 ) -> None:
     for i in range(12):  # at every moment around the end of the idle time
         await asyncio.sleep(IDLE_S - 0.012 + i * 0.002)
-        assert isinstance((await asyncio.wait_for(collect(sleepy), SOON_S))[-1], Finished)
+        assert isinstance((await asyncio.wait_for(collect(sleepy), HANG_S))[-1], Finished)
     assert sleepy.status.restarts == 0
 
 
@@ -120,7 +104,7 @@ async def test_looking_neither_wakes_it_nor_keeps_it_awake(sleepy: EngineClient)
             await sleepy.running()
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(look(), SOON_S)
+    await asyncio.wait_for(look(), HANG_S)
     assert await sleepy.counts() == Counts(requests=1)
     assert await sleepy.running() == ()
     await asyncio.sleep(2 * IDLE_S)
@@ -146,9 +130,9 @@ async def test_an_engine_that_never_idles_is_never_ended() -> None:
 
 async def test_one_that_dies_is_restarted_as_ever(sleepy: EngineClient) -> None:
     with sleepy.use():
-        os.kill(sleepy.status.pid or 0, signal.SIGKILL)
-        await until(sleepy, "restarting")
-        assert isinstance((await asyncio.wait_for(collect(sleepy), SOON_S))[-1], Finished)
+        strike(sleepy.status.pid)
+        await patience.until(lambda: sleepy.status.restarts == 1)
+        assert isinstance((await asyncio.wait_for(collect(sleepy), HANG_S))[-1], Finished)
         assert sleepy.status.restarts == 1
     await until(sleepy, "sleeping")
 
@@ -169,16 +153,17 @@ async def test_one_that_cannot_be_loaded_again_says_why_and_is_tried_again() -> 
     try:
         await until(client, "sleeping")
         with pytest.raises(ModelLoadError, match="Cannot allocate memory"):
-            await asyncio.wait_for(collect(client), SOON_S)
-        await until(client, "ready")
-        assert isinstance((await asyncio.wait_for(collect(client), SOON_S))[-1], Finished)
+            await asyncio.wait_for(collect(client), HANG_S)
+        # unasked; and it may have fallen asleep again by now
+        await patience.until(lambda: born == 3 and client.status.state in ("ready", "sleeping"))
+        assert isinstance((await asyncio.wait_for(collect(client), HANG_S))[-1], Finished)
     finally:
         await client.close()
 
 
 async def test_closing_one_that_sleeps_is_quick_and_final(sleepy: EngineClient) -> None:
     await until(sleepy, "sleeping")
-    await asyncio.wait_for(sleepy.close(), 2)
+    await asyncio.wait_for(sleepy.close(), IN_TIME_S)
     with pytest.raises(EngineCrashed, match="closed"):
         await collect(sleepy)
 
@@ -189,10 +174,7 @@ async def test_what_it_was_writing_is_written_before_it_sleeps(tmp_path: Path) -
     await client.start()
     try:
         await until(client, "sleeping")
-        for _ in range(300):
-            if left.exists() and left.read_text():
-                break
-            await asyncio.sleep(0.01)
+        await patience.until(lambda: left.exists() and bool(left.read_text()))
         assert left.read_text() == "to the end"
     finally:
         await client.close()

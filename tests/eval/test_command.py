@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.shell import ROOT, Shell, eventually
+from tests.patience import HANG_S
 
 from ..signals import heeds_ctrl_c
 from .localweb import serving
@@ -149,11 +149,9 @@ def test_an_interruption_leaves_a_readable_file_and_a_report(
     try:
         assert eventually(lambda: len(lines_of(out)) >= 2, 120)
         process.send_signal(number)
-        began = time.monotonic()
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=HANG_S)
     finally:
         process.kill()
-    assert time.monotonic() - began < 20
     assert (process.returncode, stdout) == (130, "") and "Traceback" not in stderr
     assert 2 <= len(lines_of(out)) < 300
     assert "Unfinished" in (out / "report.md").read_text()

@@ -18,6 +18,7 @@ from quantize.importance.collect import Asked as AskedImportance
 from quantize.importance.collect import collect
 from quantize.importance.command import CALIBRATION
 from quantize.importance.matrix import read_importance
+from tests.patience import HANG_S
 from tests.quantize.checkpoints import LLAMA, write_byte_bpe, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing(
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)
-    assert process.wait(10) == 130
+    assert process.wait(HANG_S) == 130
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.client import EngineClient
 from edge_agent.engine.params import Finished, GenerateParams, SamplingParams, Tokens
-from edge_agent.errors import ContextOverflow, EngineBusy, GrammarError, RequestError
+from edge_agent.errors import ContextOverflow, GrammarError, RequestError
 
 from ..live import GREEDY, N_CTX, chat, generate, idle, spec_of
 
@@ -267,21 +267,6 @@ async def test_a_request_that_still_waits_can_be_cancelled(engine: EngineClient)
     await idle(engine)
 
 
-async def test_two_hundred_at_once_are_all_answered(engine: EngineClient) -> None:
-    done = await asyncio.gather(*(generate(engine, strange(3, 1000 + i), 1) for i in range(200)))
-    assert [last.usage.completion_tokens for _, last in done] == [1] * 200
-    await idle(engine)
-
-
-async def test_more_than_the_queue_holds_are_told_to_come_back(engine: EngineClient) -> None:
-    asked = (generate(engine, strange(3, 2000 + i), 1) for i in range(270))
-    done = await asyncio.gather(*asked, return_exceptions=True)
-    refused = [item for item in done if isinstance(item, EngineBusy)]
-    assert 0 < len(refused) < 100
-    assert sum(isinstance(item, tuple) for item in done) == 270 - len(refused)
-    await idle(engine)
-
-
 async def test_a_large_prompt_runs_beside_the_one_whose_prefix_it_shares(
     engine: EngineClient,
 ) -> None:
@@ -296,7 +281,7 @@ async def test_a_large_prompt_runs_beside_the_one_whose_prefix_it_shares(
 
 async def test_others_go_on_while_a_grammar_is_compiled(engine: EngineClient, vocab: Vocab) -> None:
     await generate(engine, chat(vocab, "Who?"), 2, grammar='start: "a" | "b"')
-    words = " | ".join(f'"w{i}"' for i in range(150_000))  # takes half a second
+    words = " | ".join(f'"w{i}"' for i in range(300_000))  # takes a second
     grammar = f"start: WORD\nWORD: {words}"
     slow = asyncio.ensure_future(generate(engine, chat(vocab, "Hi"), 3, grammar=grammar))
     await asyncio.sleep(0.05)

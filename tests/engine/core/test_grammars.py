@@ -11,6 +11,7 @@ from edge_agent.engine.core.constraint import Constraint
 from edge_agent.engine.core.grammars import Compiled, Grammars
 from edge_agent.engine.params import GenerateParams
 from edge_agent.errors import GrammarError
+from tests.patience import HANG_S
 
 from ..native import opened_vocab
 
@@ -18,7 +19,6 @@ from ..native import opened_vocab
 pytestmark = pytest.mark.filterwarnings("ignore:llama_token_get_attr:DeprecationWarning")
 
 HUGE = "start: WORD\nWORD: " + " | ".join(f'"w{i}"' for i in range(50_000))
-TIME_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def asked(grammar: str, n: int = 1) -> GenerateParams:
 def taken(grammars: Grammars, n: int) -> dict[int, Compiled]:
     """What has been compiled, once there are so many."""
     found: dict[int, Compiled] = {}
-    end = time.monotonic() + TIME_S
+    end = time.monotonic() + HANG_S
     while len(found) < n and time.monotonic() < end:
         grammars.wait(0.05)
         found.update(grammars.take())

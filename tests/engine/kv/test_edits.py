@@ -206,16 +206,16 @@ def test_pruning_is_near_a_true_prefill_and_much_faster(
 ) -> None:
     parked(desk, told.ids)
     left = [*told.ids[:start], *told.ids[stop:]]
-    began = time.perf_counter()
+    began = time.process_time()
     assert desk.editor.edit(Prune(tuple(told.ids), start, stop)) == Edited(len(left), start)
     slot, held, logits = desk.ask(left, accept_pruned=True)
-    pruned_s = time.perf_counter() - began
+    pruned_s = time.process_time() - began
     assert held == len(left) - 1
     assert desk.cache.ids(slot).tolist() == left
     with desk_of(smollm2_path) as fresh:
-        began = time.perf_counter()
+        began = time.process_time()
         _, _, expected = fresh.ask(left)
-        fresh_s = time.perf_counter() - began
+        fresh_s = time.process_time() - began
     _, kl = distance(logits, expected)
     print(f"{start} to {stop}: KL {kl:.4f}, {fresh_s / pruned_s:.0f} times as fast")
     assert kl < 0.5

@@ -82,9 +82,9 @@ def test_a_large_file_takes_milliseconds(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         file.truncate(8 << 30)
-    start = time.perf_counter()
+    start = time.process_time()
     fingerprint(path)
-    assert time.perf_counter() - start < 0.5  # hashing all of it takes five
+    assert time.process_time() - start < 0.5  # hashing all of it takes five
 
 
 def test_a_file_that_cannot_be_read_is_a_load_error(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edge_agent.engine.kv.cells import Ids
 from edge_agent.engine.kv.shelf import Kept, Shelf
 from edge_agent.engine.kv.shelf_writer import ShelfWriter
 from edge_agent.engine.kv.statefile import State
+from tests.patience import HANG_S
 
 MANY = 1 << 30
 KEY = "a model"
@@ -263,7 +264,7 @@ def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", _WRITES, str(tmp_path)], stdout=subprocess.PIPE)
         for _ in range(2)
     ]
-    outputs = [writer.communicate(timeout=60)[0] for writer in writers]
+    outputs = [writer.communicate(timeout=HANG_S)[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0]
     assert outputs == [b"", b""], "a process was told of trouble"
     shelf, notices = shelf_in(tmp_path)
@@ -314,21 +315,26 @@ for i in itertools.count():
 """
 
 
-def put_many(shelf: Shelf) -> None:
-    for i in range(150):
+def put_many(shelf: Shelf, enough: threading.Event) -> None:
+    i, end = 0, time.monotonic() + HANG_S
+    while i < 150 or not (enough.is_set() or time.monotonic() > end):
         shelf.put(ids_of(i % 30, i), STATE)
+        i += 1
 
 
 def test_one_thread_may_write_while_another_looks(tmp_path: Path) -> None:
     shelf, notices = shelf_in(tmp_path, 4000)
-    writing = threading.Thread(target=put_many, args=(shelf,))
+    enough = threading.Event()
+    writing = threading.Thread(target=put_many, args=(shelf, enough))
     writing.start()
     loaded = 0
     while writing.is_alive():
         for token in range(30):
             found = shelf.longest(ids_of(token))
             state = shelf.load(found[1]) if found else None
-            loaded += state is not None and np.array_equal(state, STATE)
+            if state is not None and np.array_equal(state, STATE):
+                loaded += 1
+                enough.set()
     writing.join()
     assert loaded and not any("damaged" in notice for notice in notices)
 
@@ -338,23 +344,22 @@ def test_the_writer_writes_what_waits_before_it_ends(tmp_path: Path) -> None:
     writer = ShelfWriter(shelf)
     writer.write(IDS, STATE)
     writer.write(ids_of(7), STATE)
-    writer.close(timeout_s=10)
+    writer.close(timeout_s=HANG_S)
     assert shelf.covers(IDS) and shelf.covers(ids_of(7))
 
 
 def test_a_writer_that_cannot_keep_up_drops_and_does_not_wait(tmp_path: Path) -> None:
     class StuckShelf(Shelf):
         def put(self, ids: Ids, state: State) -> None:
-            time.sleep(0.3)
+            assert goes_on.wait(HANG_S), "somebody waits for it"
             written.append(int(ids[0]))
 
-    written: list[int] = []
+    goes_on, written = threading.Event(), list[int]()
     writer = ShelfWriter(StuckShelf(tmp_path, MANY, KEY))
-    start = time.monotonic()
     for token in (1, 1, 2, 3, 4, 5, 6):
         writer.write(ids_of(token), STATE)
-    assert time.monotonic() - start < 0.25
     writer.close(timeout_s=0.05)
-    assert time.monotonic() - start < 0.3
-    writer.close(timeout_s=5)
+    assert written == []
+    goes_on.set()
+    writer.close(timeout_s=HANG_S)
     assert written[0] == 1 and len(written) == len(set(written)) <= 3
