@@ -51,7 +51,7 @@ def test_models_as_json_are_one_object_with_a_row_for_every_card(
 
 
 def test_the_table_shows_whole_names(shell: Shell) -> None:
-    table = shell.run("models", COLUMNS="60").stdout
+    table = shell.inside("models", COLUMNS="60").stdout
     assert "qwen2.5-coder-1.5b-instruct" in table
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_model_is_told_with_the_nearest_name(shell: Shell) -> None:
 
 def test_pulling_what_is_there_prints_where(shell: Shell, smollm2_path: Path) -> None:
     assert shell.run("pull", "smollm2-135m-instruct").stdout == f"{smollm2_path}\n"
-    told = json.loads(shell.run("pull", "SmolLM2-135M-Instruct", "--json").stdout)
+    told = json.loads(shell.inside("pull", "SmolLM2-135M-Instruct", "--json").stdout)
     assert told == {"name": "smollm2-135m-instruct", "path": str(smollm2_path)}
 
 
@@ -99,10 +99,10 @@ def test_a_file_of_ones_own_comes_is_checked_and_goes(
     folder = {"EDGE_AGENT_MODELS_DIR": str(tmp_path / "models")}
     mine = tmp_path / "mine.gguf"
     mine.symlink_to(smollm2_path)
-    placed = shell.run("import", str(mine), **folder).stdout.strip()
+    placed = shell.inside("import", str(mine), **folder).stdout.strip()
     assert Path(placed).is_file()
-    assert "whole" in shell.run("verify", "mine", **folder).stdout
-    told = json.loads(shell.run("rm", "mine", "--json", **folder).stdout)
+    assert "whole" in shell.inside("verify", "mine", **folder).stdout
+    told = json.loads(shell.inside("rm", "mine", "--json", **folder).stdout)
     assert told["freed"] == smollm2_path.stat().st_size
     assert not Path(placed).exists()
     assert smollm2_path.is_file()

@@ -26,7 +26,7 @@ def test_the_json_accounts_for_every_byte(shell: Shell, smollm2_path: Path) -> N
 
 
 def test_a_person_sees_a_table_and_the_reason(shell: Shell, smollm2_path: Path) -> None:
-    table = shell.run(*SMALL, "--parallel", "2").stdout
+    table = shell.inside(*SMALL, "--parallel", "2").stdout
     for word in ("context, tokens", "KV type", "weights", "kv", "compute", "available", "total"):
         assert word in table
     assert "2 sequences at once" in table
@@ -39,7 +39,7 @@ def test_what_is_not_here_is_not_fetched(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_the_settings_of_the_engine_reach_the_plan(shell: Shell, smollm2_path: Path) -> None:
-    done = shell.run(
+    done = shell.inside(
         *SMALL,
         "--json",
         EDGE_AGENT_CHUNK="32",
@@ -55,12 +55,12 @@ def test_the_settings_of_the_engine_reach_the_plan(shell: Shell, smollm2_path: P
 
 
 def test_no_disk_for_prefixes_is_no_folder(shell: Shell, smollm2_path: Path) -> None:
-    done = shell.run(*SMALL, "--json", EDGE_AGENT_PREFIX_DISK="0")
+    done = shell.inside(*SMALL, "--json", EDGE_AGENT_PREFIX_DISK="0")
     assert json.loads(done.stdout)["load"]["cache_dir"] == ""
 
 
 def test_llama_servers_words_for_the_cells(shell: Shell, smollm2_path: Path) -> None:
-    same = shell.run(*SMALL, "--json", "--cache-type-k", "q8_0", "--cache-type-v", "q8_0")
+    same = shell.inside(*SMALL, "--json", "--cache-type-k", "q8_0", "--cache-type-v", "q8_0")
     assert json.loads(same.stdout)["load"]["kv_type"] == "q8_0"
     sentence = shell.refused(*SMALL, "--cache-type-k", "q8_0", "--cache-type-v", "f16")
     assert "name one type" in sentence and "f16 and q8_0" in sentence
@@ -70,7 +70,7 @@ def test_llama_servers_words_for_the_cells(shell: Shell, smollm2_path: Path) -> 
 def test_adapters_with_their_scales(shell: Shell, smollm2_path: Path, tmp_path: Path) -> None:
     odd = tmp_path / "a=b.gguf"
     odd.write_bytes(bytes(5 * MIB))
-    done = shell.run(
+    done = shell.inside(
         *SMALL, "--json", "--lora", odd, "--lora", f"{odd}=0.5", "--lora-scaled", f"{odd}:-2"
     )
     told = json.loads(done.stdout)
