@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from edge_agent.agent.answer.answer import Answer, Answering
 from edge_agent.agent.answer.described import Described, described
 from edge_agent.agent.answer.question import asked
+from edge_agent.agent.answer.wording import asking_part
 from edge_agent.agent.explore.titles import is_about, without_asides
 from edge_agent.agent.explore.turn import SEARCH, Call, Turn
 from edge_agent.agent.records import Claim, Step
@@ -44,8 +45,7 @@ class Hops:
         self.name = ""
         self._n_names = 0
         self._proofs: tuple[Claim, ...] = ()
-        simple = asked(task).kind in ("choice", "yes_no")
-        self._described: Described | None = None if simple else described(task)
+        self._described: Described | None = described(task) if _may_hop(task) else None
 
     @property
     def goes_on(self) -> bool:
@@ -119,6 +119,11 @@ class Hops:
         quotes = (quote for proof in self._proofs for quote in proof.citations)
         citations = tuple(dict.fromkeys([*drawn.citations, *quotes]))
         return replace(drawn, citations=citations, claims=(*self._proofs, *drawn.claims))
+
+
+def _may_hop(task: str) -> bool:
+    """Whether a task is one question, without what was asked before, for one thing."""
+    return asking_part(task) == task and asked(task).kind not in ("choice", "yes_no")
 
 
 def _is_name(text: str) -> bool:

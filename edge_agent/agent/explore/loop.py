@@ -95,7 +95,8 @@ class Explorer:
         if self._hops is None:
             return False
         n_hops = self._hops.restore(state.steps)
-        self._trail.guard.forget_queries(state.queries)  # the task is much like its first hop
+        # the task is much like its first hop, and no repetition of it
+        self._trail.guard.forget_queries([step.thought for step in state.steps[:n_hops]])
         return self._hops.goes_on or (0 < n_hops == len(state.steps) and not state.pending)
 
     async def explore(self) -> Ending:
@@ -225,6 +226,8 @@ class Explorer:
         urls = [hit.url for _, hit in self._trail.unread()[:LAST_READS]]
         if not urls or not self._profile.hits:
             return
+        if self._hops is not None:
+            self._hops.give_up()
         self._given = Turn(calls=(Call(FETCH, {"url": urls, "purpose": self._task}),))
         try:
             await asyncio.wait_for(self.step(), max(self._budget.answer_s / 2, 0))

@@ -107,6 +107,7 @@ async def test_a_simple_question_and_one_of_yes_or_no_are_asked_as_they_stand() 
     for question in (
         "Who directed Glass Harbour?",
         "Was the director of Glass Harbour born in Mossby?",
+        f"Earlier: {QUESTION}\n\nAnd where was the painter of Night Ferry born?",
     ):
         kit = kit_of("Lena Tarr", question=question)
         await kit.explorer.explore()
