@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_agent.errors import PullError
 
 PARTIAL = ".partial"
+MOST_TRIES = 1000  # at a folder that others remove
 
 
 @contextlib.contextmanager
@@ -25,29 +26,48 @@ def workshop(models_dir: Path, name: str) -> Iterator[Path]:
     handle = _hold(folder)
     try:
         yield folder
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # from now on it may be another's
+    except BaseException:
         _drop_if_empty(folder)
+        raise
+    finally:
+        _drop_if_empty(folder.parent)
         os.close(handle)
 
 
 def _hold(folder: Path) -> int:
     """A locked handle of the folder; whoever held it before may have removed it meanwhile."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
+    for _ in range(MOST_TRIES):
+        handle = _open(folder)
+        if handle is None:
             continue
-        except OSError as error:
-            raise PullError(f"{folder} cannot be written: {error.strerror}.") from None
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+        if _is_still(folder, handle):
             return handle
         os.close(handle)
+    raise PullError(f"{folder} cannot be made: look at what stands in its place.")
+
+
+def _is_still(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except OSError:  # removed
+        return False
+
+
+def _open(folder: Path) -> int | None:
+    """A handle of the folder, which is made; None where another pull has just removed it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY)
+    except (FileNotFoundError, FileExistsError):
+        if folder.is_file() or folder.parent.is_file():
+            raise PullError(f"{folder} cannot be made: a file stands in its place.") from None
+        return None
+    except OSError as error:
+        raise PullError(f"{folder} cannot be written: {error.strerror}.") from None
 
 
 def _drop_if_empty(folder: Path) -> None:
-    for empty in (folder, folder.parent):
-        with contextlib.suppress(OSError):
-            empty.rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
