@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from edge_agent.server.app import create_app
+from edge_agent.server.door.patience import Patience
 from edge_agent.server.serve import serve
 from edge_agent.server.services import Services
 from tests.patience import HANG_S
@@ -24,8 +25,8 @@ Serving = Callable[[Services], str]
 
 
 @contextmanager
-def running(services: Services) -> Iterator[str]:
-    """The URL of a server that stops when the block ends."""
+def running(services: Services, http: type[Patience] = Patience) -> Iterator[str]:
+    """The URL of a server that stops when the block ends. http: how long it waits, for how many."""
     ready: Future[tuple[str, Callable[[], None]]] = Future()
 
     async def main() -> None:
@@ -37,7 +38,8 @@ def running(services: Services) -> Iterator[str]:
         def tell(url: str) -> None:
             ready.set_result((url, stopper))
 
-        await serve(create_app(services), port=0, on_ready=tell, stop=stop, log_level="critical")
+        app = create_app(services)
+        await serve(app, port=0, on_ready=tell, stop=stop, log_level="critical", http=http)
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()

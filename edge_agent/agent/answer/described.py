@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edge_agent.agent.answer.question import AUXILIARIES, PARTICLES, PREPOSITIONS, WH, asked
 
+MOST_CHARS = 500  # a longer text is no question of one sentence, and slow to look through
 CAPITAL = r"[A-Z0-9À-Þ]"
 RELATIVE = (
     r"(?:(?:in|on|at|from|for|by|to|of|with|under|during) which|where|that|which|who|whom|whose"
@@ -31,7 +32,7 @@ OWNED = re.compile(rf"({NAME})(?:[’']s|(?<=s)[’'])\s+((?:{NOUN}\s*){{1,3}}(?
 BRACKETS = re.compile(r"\s\([^()]*\)")  # which tell one work from another of its name
 INITIAL = re.compile(r"^(?:[A-ZÀ-Þ]\.)+$|^(?:[JS]r|St|Dr|Mt|Ft)\.$")
 WITHIN_NAME = re.compile(rf"{PARTICLES}|over|under|from|with|without|against|between|behind|upon")
-FIRST = re.compile(rf"^[\"“'(]?{CAPITAL}")
+BEGINS_NAME = re.compile(rf"[\"“'(]?{CAPITAL}")
 # what a name has before it: "of the film Glass Harbour"
 BEFORE_NAME = re.compile(rf"(?:(?:the|an?)\s+)?(?:{NOUN}\s+){{0,2}}")
 # where a clause in the middle of a question ends, at its verb: "the city where she was born ..."
@@ -116,7 +117,7 @@ class Span:
 def described(question: str) -> Described | None:
     """The innermost description by a name, of several the last; None where nothing more is asked
     of what is described than what it is."""
-    if not asked(question).opened:
+    if len(question) > MOST_CHARS or not asked(question).opened:
         return None
     spans = [span for span in _spans(question) if _is_asked_about(question, span)]
     inner = [span for span in spans if not any(span.holds(other) for other in spans)]
@@ -134,7 +135,7 @@ def _spans(question: str) -> Iterator[Span]:
         if MANY.search(noun) or (by_name and _is_abstract(noun)):
             continue
         end = (_end_of_name if by_name else _end_of_clause)(question, begins)
-        if end is not None and _has_name(question[begins:end]):
+        if end is not None and has_name(question[begins:end]):
             yield Span(match.start(), end, noun)
     for match in OWNED.finditer(question):
         owned = _owned(match.group(2), _with_do(question, match.start()))
@@ -169,8 +170,9 @@ def _is_person(noun: str) -> bool:
     return bool(PERSON.search(noun)) and not NO_PERSON.search(noun)
 
 
-def _has_name(text: str) -> bool:
-    return any(FIRST.match(word) for word in text.split())
+def has_name(text: str) -> bool:
+    """Whether a word begins as names do, with a capital letter or a digit."""
+    return any(BEGINS_NAME.match(word) for word in text.split())
 
 
 def _end_of_name(question: str, begins: int) -> int | None:
@@ -181,7 +183,7 @@ def _end_of_name(question: str, begins: int) -> int | None:
     for match in re.finditer(r"[^\s(]+", question[at:].split(" (")[0]):
         word = match.group()
         bare = word.rstrip("?,") if INITIAL.match(word) else word.rstrip("?,.")
-        if FIRST.match(word):
+        if BEGINS_NAME.match(word):
             end = at + match.start() + len(bare)
         elif end == at or not WITHIN_NAME.fullmatch(word):
             break
@@ -198,7 +200,7 @@ def _end_of_clause(question: str, begins: int) -> int | None:
     where a comma stands inside the clause."""
     clause = re.split(r",\s|\?", question[begins:])[0].rstrip()
     for verb in ENDS_CLAUSE.finditer(clause):
-        if _has_name(clause[: verb.start()]):
+        if has_name(clause[: verb.start()]):
             more = BEHIND_CLAUSE.match(clause, verb.end())
             return begins + len(clause[: more.end() if more else verb.end()].rstrip())
     end = begins + len(clause)

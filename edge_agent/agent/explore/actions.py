@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from edge_agent.agent.explore.fetching import Fetching
 from edge_agent.agent.explore.outcome import Outcome, as_repeated, outcome_of, timed
@@ -60,7 +60,7 @@ class Actions:
 
     async def run(self, call: Call) -> Outcome:
         """One call of the model."""
-        return await timed(self._run(call))
+        return await timed(self._kept(call, self._dispatch(call)))
 
     async def follow(self, queries: Sequence[str]) -> Outcome:
         """Search them all and read the best unread result of each."""
@@ -68,11 +68,12 @@ class Actions:
 
     async def look_up(self, call: Call, name: str) -> Outcome:
         """Search for what the call says, and read what is about the name."""
-        return await timed(self._look_up(call, name))
+        return await timed(self._kept(call, self._searching.look_up(call, name)))
 
-    async def _run(self, call: Call) -> Outcome:
+    async def _kept(self, call: Call, work: Awaitable[Outcome]) -> Outcome:
+        """What the work for a call comes to; one that was answered is remembered."""
         try:
-            outcome = await self._dispatch(call)
+            outcome = await work
             self.trail.remember(call)
         except ToolError as error:
             return outcome_of(call, str(error), f"Error: {error}", error=str(error))
@@ -83,14 +84,6 @@ class Actions:
             return await self._searching.follow(call)
         except ToolError as error:
             return outcome_of(call, str(error), "", error=str(error))
-
-    async def _look_up(self, call: Call, name: str) -> Outcome:
-        try:
-            outcome = await self._searching.look_up(call, name)
-            self.trail.remember(call)
-        except ToolError as error:
-            return outcome_of(call, str(error), f"Error: {error}", error=str(error))
-        return outcome
 
     async def _dispatch(self, call: Call) -> Outcome:
         if call.tool == SEARCH:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.agent.answer.answer import Answer, Answering
-from edge_agent.agent.answer.described import Described, described
+from edge_agent.agent.answer.described import Described, described, has_name
 from edge_agent.agent.answer.question import asked
 from edge_agent.agent.answer.wording import asking_part
 from edge_agent.agent.explore.titles import is_about, without_asides
 from edge_agent.agent.explore.turn import SEARCH, Call, Turn
-from edge_agent.agent.records import Claim, Step
+from edge_agent.agent.records import Citation, Claim, Step
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.refiner import Refined, Refiner
 from edge_agent.tools.base import Page
 
 MOST_HOPS = 4  # names that are put into one question
 NAME_WORDS = 10  # more are a sentence
-LIKE_A_NAME = re.compile(r"[A-Z0-9À-Þ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ class Hops:
         self._answerer = answerer
         self.question = task
         self.name = ""
-        self._n_names = 0
         self._proofs: tuple[Claim, ...] = ()
         self._described: Described | None = described(task) if _may_hop(task) else None
 
@@ -88,14 +85,12 @@ class Hops:
             return Hop()
         if self._described is None:
             return Hop(drawn.text, self._proven(drawn))
-        self._proofs += (Claim(f"{self.asks} {drawn.text}", drawn.citations),)
-        self._put(drawn.text)
+        self._put(drawn.text, drawn.citations)
         return Hop(drawn.text)
 
-    def restore(self, steps: Sequence[Step]) -> int:
-        """Stand where a run stood that was cut off: its steps tell what was asked, and found.
-
-        How many of them were hops.
+    def restore(self, steps: Sequence[Step], evidence: Evidence) -> int:
+        """Stand where a run stood that was cut off: its steps tell what was asked, and found, and
+        its evidence proves it. How many of them were hops.
         """
         for i, step in enumerate(steps):
             if not self.goes_on or step.thought != self.asks:
@@ -104,16 +99,17 @@ class Hops:
             if not step.text:
                 self.give_up()
             elif self._described is not None:  # the last hop is asked once more
-                self._put(step.text)
+                holding = (f.citation for f in evidence if step.text in f.passage.text)
+                self._put(step.text, tuple(holding)[:1])
         return len(steps)
 
-    def _put(self, name: str) -> None:
+    def _put(self, name: str, proof: tuple[Citation, ...]) -> None:
         """The next question has this name in place of what was asked for."""
         assert self._described is not None
+        self._proofs += (Claim(f"{self.asks} {name}", proof),)
         self.question = self._described.put(self.question, name)
         self.name = name
-        self._n_names += 1
-        self._described = described(self.question) if self._n_names < MOST_HOPS else None
+        self._described = described(self.question) if len(self._proofs) < MOST_HOPS else None
 
     def _proven(self, drawn: Answer) -> Answer:
         quotes = (quote for proof in self._proofs for quote in proof.citations)
@@ -127,4 +123,4 @@ def _may_hop(task: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    return bool(LIKE_A_NAME.search(text)) and len(text.split()) <= NAME_WORDS
+    return has_name(text) and len(text.split()) <= NAME_WORDS

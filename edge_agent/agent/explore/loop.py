@@ -94,7 +94,7 @@ class Explorer:
         """Whether the run was cut off before its opening; its hops stand where they stood then."""
         if self._hops is None:
             return False
-        n_hops = self._hops.restore(state.steps)
+        n_hops = self._hops.restore(state.steps, self._evidence)
         # the task is much like its first hop, and no repetition of it
         self._trail.guard.forget_queries([step.thought for step in state.steps[:n_hops]])
         return self._hops.goes_on or (0 < n_hops == len(state.steps) and not state.pending)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from edge_agent.agent.answer.described import has_name
 from edge_agent.agent.refine.words import words
 
 ALIKE = 0.6  # of the words of both
 SITE = re.compile(r"\s+[-–—|·]\s+")  # between a title and the name of its site
-LIKE_A_NAME = re.compile(r"^[\"“'(]?[A-Z0-9À-Þ]")  # behind the first word of a question
 ASIDE = re.compile(r"\([^()]*\)")  # "Mercury (planet)"
 
 
@@ -21,8 +21,8 @@ def is_about(title: str, name: str) -> bool:
 
 def names_others(question: str, name: str) -> bool:
     """Whether a question about a name names something else."""
-    rest = question.replace(name, " ")
-    return any(LIKE_A_NAME.match(word) for word in rest.split()[1:])
+    _, _, behind_first = question.replace(name, " ").strip().partition(" ")
+    return has_name(behind_first)
 
 
 def without_asides(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from edge_agent.agent.answer.described import described
@@ -118,3 +120,12 @@ def test_one_description_after_the_other_leaves_a_question_with_names_only() -> 
     ]
     assert question == "What is the capital of Voss?"
     assert described(question) is None
+
+
+@pytest.mark.parametrize("piece", ["the man where Aa is ", "Aa of ", "the man of ", "A's b ", "("])
+def test_a_text_of_any_length_is_quickly_done_with(piece: str) -> None:
+    for n in (20, 40, 100_000):
+        question = f"{piece * n}. Where was the director of Glass Harbour born?"
+        began = time.process_time()
+        described(question)
+        assert time.process_time() - began < 1

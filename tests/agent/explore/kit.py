@@ -19,6 +19,7 @@ from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.refiner import Refiner
 from edge_agent.agent.runs.kit import Kit as Shared
+from edge_agent.agent.state import KeptFact, RunState
 from edge_agent.chat.messages import Chat, Completion, Done, Event, Prompt, ToolCall
 from edge_agent.engine.params import Usage
 from edge_agent.tools.base import Tool
@@ -80,6 +81,21 @@ class Kit:
             evidence,
             shared.memory(self.task, evidence),
             hops=shared.hops(self.task) if self.in_hops else None,
+        )
+
+    def state(self) -> RunState:
+        """What a journal of the steps so far would fold to."""
+        facts = tuple(
+            KeptFact(f.number, f.page, f.passage.position, f.passage.text, f.passage.context)
+            for f in self.explorer.evidence
+        )
+        return RunState(
+            steps=tuple(self.steps),
+            facts=facts,
+            hits=tuple(self.actions.trail.found.hits),
+            queries=tuple(self.world.searched),
+            urls=tuple(self.world.read),
+            usage=self.budget.usage(),
         )
 
     def told(self, kind: type[RunEvent]) -> list[RunEvent]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edge_agent.agent.records import Limits, ThoughtDelta
-from edge_agent.agent.state import KeptFact, RunState
 
 from ..fakes import World, search
 from .kit import PLAIN, Kit, Watched
@@ -131,11 +130,16 @@ async def test_a_run_that_was_cut_off_goes_on_with_the_next_hop() -> None:
     first = kit_of("Lena Tarr", "Mossby")
     await first.explorer.step()
     kit = kit_of("Mossby")
-    kit.explorer.restore(state_of(first))
+    kit.explorer.restore(first.state())
     ending = await kit.explorer.explore()
     assert ending.drawn is not None
     assert ending.drawn.text == "Mossby"
     assert kit.world.searched == ["Lena Tarr", SECOND]
+    (proof,) = ending.drawn.claims[0].citations
+    assert (ending.drawn.claims[0].text, proof.url) == (
+        f"{FIRST} Lena Tarr",
+        "http://h/glass harbour",
+    )
     assert [step.number for step in kit.steps] == [2]
 
 
@@ -143,22 +147,7 @@ async def test_a_run_that_had_given_its_hops_up_does_not_begin_them_again() -> N
     first = kit_of("not found", "not found")
     await first.explorer.step()
     kit = kit_of("Mossby")
-    kit.explorer.restore(state_of(first))
+    kit.explorer.restore(first.state())
     await kit.explorer.explore()
     assert FIRST not in kit.world.searched
     assert SECOND not in kit.world.searched
-
-
-def state_of(kit: Kit) -> RunState:
-    facts = tuple(
-        KeptFact(f.number, f.page, f.passage.position, f.passage.text, f.passage.context)
-        for f in kit.explorer.evidence
-    )
-    return RunState(
-        steps=tuple(kit.steps),
-        facts=facts,
-        hits=tuple(kit.actions.trail.found.hits),
-        queries=tuple(kit.world.searched),
-        urls=tuple(kit.world.read),
-        usage=kit.budget.usage(),
-    )

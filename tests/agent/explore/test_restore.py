@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_agent.agent.records import Limits, RunUsage, StepStarted, ToolCalled
-from edge_agent.agent.state import KeptFact, PendingTurn, RunState
+from edge_agent.agent.state import PendingTurn, RunState
 
 from ..fakes import HARBOUR, World, search
 from .kit import PLAIN, QUESTION, Kit, Watched, answers, reads, searches
@@ -17,18 +17,7 @@ async def state_after(kit: Kit, turns: int) -> RunState:
     """What a journal of the first steps would fold to."""
     for _ in range(turns):
         await kit.explorer.step()
-    facts = tuple(
-        KeptFact(f.number, f.page, f.passage.position, f.passage.text, f.passage.context)
-        for f in kit.explorer.evidence
-    )
-    return RunState(
-        steps=tuple(kit.steps),
-        facts=facts,
-        hits=tuple(kit.actions.trail.found.hits),
-        queries=tuple(kit.world.searched),
-        urls=tuple(kit.world.read),
-        usage=kit.budget.usage(),
-    )
+    return kit.state()
 
 
 async def test_nothing_done_is_done_again() -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
 from edge_agent.chat.messages import Text
-from edge_agent.server.app import create_app
 from edge_agent.server.door.patience import Patience
-from edge_agent.server.serve import serve
 from edge_agent.server.services import Door, Services
 from tests.patience import HANG_S
-from tests.server.conftest import Serving, eventually
+from tests.server.conftest import Serving, eventually, running
 from tests.server.door.raw import asked, connected, head, post, rest
 from tests.server.fakes import FakeAgent, FakeChat, Forever
 
@@ -173,51 +169,28 @@ class Impatient(Patience):
     most = 2
 
 
-@contextmanager
-def impatient() -> Iterator[str]:
-    ready: Future[tuple[str, Callable[[], None]]] = Future()
-
-    async def main() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-        def tell(url: str) -> None:
-            ready.set_result((url, lambda: loop.call_soon_threadsafe(stop.set) and None))
-
-        app = create_app(locked())
-        await serve(app, port=0, on_ready=tell, stop=stop, log_level="critical", http=Impatient)
-
-    thread = threading.Thread(target=asyncio.run, args=(main(),))
-    thread.start()
-    url, stop = ready.result(timeout=HANG_S)
-    try:
-        yield url
-    finally:
-        stop()
-        thread.join(timeout=HANG_S)
-
-
 def test_who_says_nothing_is_shown_out() -> None:
-    with impatient() as url, connected(url) as connection:
+    with running(locked(), Impatient) as url, connected(url) as connection:
         assert rest(connection) == b""
         assert httpx.get(f"{url}/health").status_code == 200
 
 
 def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for() -> None:
-    with impatient() as url, connected(url) as connection:
+    with running(locked(), Impatient) as url, connected(url) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")
         with trickling(connection, b"x: y\r\n"):
             assert rest(connection) == b""
 
 
 def test_the_rest_of_a_body_that_was_refused_is_not_waited_for() -> None:
-    with impatient() as url, connected(url) as connection:
+    with running(locked(), Impatient) as url, connected(url) as connection:
         connection.sendall(head("POST", CHAT, "Transfer-Encoding: chunked"))
         with trickling(connection, b"1\r\n \r\n"):
             assert statuses(rest(connection)) == [401]
 
 
 def test_a_connection_too_many_is_not_taken_and_those_before_go_on() -> None:
-    with impatient() as url, httpx.Client() as client, connected(url):
+    with running(locked(), Impatient) as url, httpx.Client() as client, connected(url):
         assert client.get(f"{url}/health").status_code == 200
         with connected(url) as third:
             assert rest(third) == b""
@@ -225,6 +198,6 @@ def test_a_connection_too_many_is_not_taken_and_those_before_go_on() -> None:
 
 
 def test_a_request_that_takes_longer_than_its_head_may_is_answered() -> None:
-    with impatient() as url, httpx.Client(headers={"x-api-key": "one"}) as client:
+    with running(locked(), Impatient) as url, httpx.Client(headers={"x-api-key": "one"}) as client:
         for _ in range(3):
             assert client.post(url + CHAT, json=BODY).status_code == 200
