@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from edge_agent.agent.answer.question import AUXILIARIES, PARTICLES, PREPOSITIONS, WH, asked
 
 MOST_CHARS = 500  # a longer text is no question of one sentence, and slow to look through
+CLAUSE_WORDS = 8
 CAPITAL = r"[A-Z0-9À-Þ]"
 RELATIVE = (
     r"(?:(?:in|on|at|from|for|by|to|of|with|under|during) which|where|that|which|who|whom|whose"
@@ -28,7 +29,9 @@ NOUN = rf"(?!{NO_NOUN}\b)[a-z][a-z'’-]*"
 TIED = re.compile(rf"\bthe\s+((?:{NOUN}\s+){{1,4}}?)(of|{RELATIVE})\s+")
 # "Lena Tarr's husband"
 NAME = rf"(?:[\"“'(]?{CAPITAL}[^\s,?]*\s+(?:{PARTICLES}\s+)*)*[\"“'(]?{CAPITAL}[^\s,?]*?"
-OWNED = re.compile(rf"({NAME})(?:[’']s|(?<=s)[’'])\s+((?:{NOUN}\s*){{1,3}}(?:of (?:birth|death))?)")
+NAME_IN = re.compile(rf"(?<!\S){CAPITAL}[^\s,?]*(?:\s+(?:{PARTICLES}\s+)*{CAPITAL}[^\s,?]*)*")
+OWN = r"(?:birth|death|origin|residence|citizenship)"
+OWNED = re.compile(rf"({NAME})(?:[’']s|(?<=s)[’'])\s+((?:{NOUN}\s*){{1,3}}(?:of {OWN})?)")
 BRACKETS = re.compile(r"\s\([^()]*\)")  # which tell one work from another of its name
 INITIAL = re.compile(r"^(?:[A-ZÀ-Þ]\.)+$|^(?:[JS]r|St|Dr|Mt|Ft)\.$")
 WITHIN_NAME = re.compile(rf"{PARTICLES}|over|under|from|with|without|against|between|behind|upon")
@@ -53,7 +56,10 @@ BEHIND_NAME = re.compile(
 # behind an owner these are no part of what is owned
 NOT_OWNED = re.compile(rf"^(?:{DONE}|[a-z]+ed|first|last|also|still|ever|most)$")
 # the verb of the question behind a clause: "was the man who founded it born?"
-LAST_DONE = re.compile(rf"\s(?:{DONE}|[a-z]+ed)$")
+LAST_DONE = re.compile(
+    rf"(?<!\bis)(?<!\bwas)(?<!\bwere)\s(?:{DONE}|taken|given|known|won|lost|sold|bought|shot|chosen|[a-z]+ed)"
+    r"(?=$|\s(?:in|on|at|by|to|from|as|with|into|for)\b)"
+)
 BEGINS_DONE = re.compile(rf"\b(?:is|was|are|were)\s+the\s+(?:{NOUN}\s+){{1,4}}{RELATIVE}\s+$")
 ASKS = re.compile(rf"\s+(?:{PREPOSITIONS}\s+)?{WH}\b", re.IGNORECASE)
 WITH_DO = re.compile(r"\b(?:did|do|does)\b", re.IGNORECASE)
@@ -70,7 +76,8 @@ ABSTRACT = re.compile(
 )
 THINGS = re.compile(
     r"(?:government|parliament|monument|institution|association|organi[sz]ation|corporation"
-    r"|federation|foundation|nation|station|publication|building|king)$"
+    r"|federation|foundation|nation|station|publication|building|king"
+    rf"|(?:country|state|county|city|town|village) of {OWN})$"
 )
 PERSON = re.compile(
     r"(?:[a-z]{3,}(?:er|or|ist|ian|ess|man)|\b(?:man|woman|wife|husband|spouse|son|grandson|child|uncle"
@@ -91,11 +98,15 @@ ASKS_NOTHING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A description in a question. start, end: its characters. asks: the question for it alone."""
+    """A description in a question.
+
+    start, end: its characters. asks: the question for it alone. name: what it describes it by.
+    """
 
     start: int
     end: int
     asks: str
+    name: str
 
     def put(self, question: str, name: str) -> str:
         """The question with a name in place of the description."""
@@ -125,7 +136,8 @@ def described(question: str) -> Described | None:
         return None
     last = max(inner, key=lambda span: span.start)
     lead = "Who" if _is_person(last.noun) else "What"
-    return Described(last.start, last.end, f"{lead} is {question[last.start : last.end]}?")
+    text = question[last.start : last.end]
+    return Described(last.start, last.end, f"{lead} is {text}?", _name_in(text))
 
 
 def _spans(question: str) -> Iterator[Span]:
@@ -175,6 +187,13 @@ def has_name(text: str) -> bool:
     return any(BEGINS_NAME.match(word) for word in text.split())
 
 
+def _name_in(text: str) -> str:
+    """The longest name in a text, without the sign of its owning something."""
+    found = NAME_IN.finditer(BRACKETS.sub("", text))
+    names = (re.sub(r"[’']s?$", "", name.group()) for name in found)
+    return max(names, key=len, default="")
+
+
 def _end_of_name(question: str, begins: int) -> int | None:
     """Behind the name that stands there: words with capitals, and particles between them. None
     where the name is only the beginning of what is described."""
@@ -204,10 +223,16 @@ def _end_of_clause(question: str, begins: int) -> int | None:
             more = BEHIND_CLAUSE.match(clause, verb.end())
             return begins + len(clause[: more.end() if more else verb.end()].rstrip())
     end = begins + len(clause)
-    if LAST_DONE.search(clause) and BEGINS_DONE.search(question[:begins]):
-        end = begins + clause.rindex(" ")
+    if BEGINS_DONE.search(question[:begins]):
+        done = (verb.start() for verb in LAST_DONE.finditer(clause))
+        end = begins + next((at for at in done if _is_clause(clause[:at])), len(clause))
     goes_on = question[end : end + 1] == "," and not ASKS.match(question[end + 1 :])
     return None if goes_on else end
+
+
+def _is_clause(text: str) -> bool:
+    """Whether a text may be all of a clause: it has a name, and is too short for a second verb."""
+    return has_name(text) and len(text.split()) <= CLAUSE_WORDS
 
 
 def _is_asked_about(question: str, span: Span) -> bool:

@@ -32,40 +32,47 @@ class Hops:
     """What is asked next of a task, until it is asked itself.
 
     question: the task, with the names that were found in place of what it describes. asks: the
-    question of this hop, about `name`, the last that was found, or "". A hop that finds no name
-    gives up, and the task is asked as it stands.
+    question of this hop. found: the name that the last one found, or "". A hop that finds no
+    name gives up, and the task is asked as it stands.
     """
 
     def __init__(self, task: str, refiner: Refiner, answerer: Answering) -> None:
         self._refiner = refiner
         self._answerer = answerer
         self.question = task
-        self.name = ""
+        self.found = ""
         self._proofs: tuple[Claim, ...] = ()
         self._described: Described | None = described(task) if _may_hop(task) else None
 
     @property
     def goes_on(self) -> bool:
         """Whether there is a hop to ask."""
-        return self._described is not None or bool(self.name)
+        return self._described is not None or bool(self.found)
 
     @property
     def asks(self) -> str:
         return self._described.asks if self._described else self.question
 
     @property
+    def about(self) -> str:
+        """The name that this hop's question is about: the found one, or one of the task."""
+        is_of_found = not self._described or (self.found and self.found in self._described.asks)
+        return self.found if is_of_found else self._described.name
+
+    @property
     def turn(self) -> Turn:
-        """The turn of this hop: its question is searched, and the name that it is about."""
-        queries = [self.name, self.asks] if self.name else [self.asks]
+        """The turn of this hop: its question is searched, and the name that was found for it."""
+        is_found = self.found and self.about == self.found
+        queries = [self.found, self.asks] if is_found else [self.asks]
         return Turn(self.asks, calls=(Call(SEARCH, {"query": queries}),))
 
     def give_up(self) -> None:
-        self.name, self._described = "", None
+        self.found, self._described = "", None
 
     async def refine(self, pages: Sequence[Page], evidence: Evidence) -> Refined:
         """The notes of the pages, and of those read before that are about the name."""
         known = {
-            fact.page.url: fact.page for fact in evidence if is_about(fact.page.title, self.name)
+            fact.page.url: fact.page for fact in evidence if is_about(fact.page.title, self.about)
         }
         every = {**known, **{page.url: page for page in pages}}
         return await self._refiner.refine([*every.values()], self.asks, self.asks, evidence)
@@ -108,7 +115,7 @@ class Hops:
         assert self._described is not None
         self._proofs += (Claim(f"{self.asks} {name}", proof),)
         self.question = self._described.put(self.question, name)
-        self.name = name
+        self.found = name
         self._described = described(self.question) if len(self._proofs) < MOST_HOPS else None
 
     def _proven(self, drawn: Answer) -> Answer:

@@ -132,7 +132,7 @@ class Explorer:
     async def _hop(self, hops: Hops) -> Ending | None:
         """The same where nothing has to be thought: the next question of several is known."""
         number, began = self._begin()
-        turn, name = hops.turn, hops.name
+        turn, name = hops.turn, hops.about
         self._emit(ThoughtDelta(number, turn.thought))
         outcomes = await self._acting.look_up(number, turn.calls, name)
         notes = self._noted(number, await hops.refine(pages_of(outcomes), self._evidence))

@@ -67,18 +67,15 @@ class Searching:
         return await self._fetching.fetch(call, urls, "", "", line)
 
     async def look_up(self, call: Call, name: str) -> Outcome:
-        """Search for a question, and for the name that it is about, if it has one yet. The pages
-        about the name are read, and the best of the question where that names other things too;
-        the best of both searches where no page is about the name."""
+        """Search for a question, and what else is to be searched before it. The pages about the
+        name are read, and the best of the question where that names other things too; the best
+        of every search where no page is about the name."""
         queries = texts(call.arguments.get("query"), SEARCH)
         results = await self._results(queries)
         for result in results:
             self._trail.learn_hits(result.hits)
         line = f"{_count(results)} results"
-        if name:
-            urls = self._about(results, name, names_others(queries[-1], name))
-        else:
-            urls = self._trail.take_best(results, self._reads)
+        urls = self._about(results, name, names_others(queries[-1], name))
         if not urls:
             return outcome_of(call, line, "")
         return await self._fetching.fetch(call, urls, "", "", line)
@@ -87,7 +84,8 @@ class Searching:
         near = [hit for result in results for hit in result.hits[:NEAR]]
         own = dict.fromkeys(hit.url for hit in near if is_about(hit.title, name))
         if not own:
-            return [url for result in results for url in self._trail.take_best([result], SOME)]
+            most = SOME if len(results) > 1 else self._reads
+            return [url for result in results for url in self._trail.take_best([result], most)]
         read = [url for url in [*own][:SOME] if self._trail.guard.is_new_url(url)]
         return read + self._trail.take_best(results[-1:], SOME) if others else read
 

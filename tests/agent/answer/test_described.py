@@ -68,6 +68,21 @@ from edge_agent.agent.answer.described import described
             "Who is the mother of NAME?",
         ),
         (
+            "When was the country that built Orvel Station taken by the Tesk?",
+            "What is the country that built Orvel Station?",
+            "When was NAME taken by the Tesk?",
+        ),
+        (
+            "When was the band that was named after Lena Tarr formed in Orvel?",
+            "What is the band that was named after Lena Tarr?",
+            "When was NAME formed in Orvel?",
+        ),
+        (
+            "Which party rules Ode Brand's country of origin?",
+            "What is Ode Brand's country of origin?",
+            "Which party rules NAME?",
+        ),
+        (
             "How many people live on the river which the Tesk flows into?",
             "What is the river which the Tesk flows into?",
             "How many people live on NAME?",
@@ -79,6 +94,23 @@ def test_the_innermost_description_is_asked_by_itself(question: str, asks: str, 
     assert found is not None
     assert found.asks == asks
     assert found.put(question, "NAME") == left
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Where was the director of the film Glass Harbour born?", "Glass Harbour"),
+        ("What nationality is Lena Tarr’s husband?", "Lena Tarr"),
+        ("When did the city where Orvel Station is located join the union?", "Orvel Station"),
+        ("Where did the singer of River (Mara Voss song) die?", "River"),
+        ("When was the country that passed the Act of 1869 founded?", "Act of 1869"),
+        ("Why did M. K. Brand Jr.'s father resign?", "M. K. Brand Jr."),
+    ],
+)
+def test_a_description_tells_the_name_it_describes_by(question: str, name: str) -> None:
+    found = described(question)
+    assert found is not None
+    assert found.name == name
 
 
 @pytest.mark.parametrize(

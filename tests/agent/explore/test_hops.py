@@ -52,6 +52,24 @@ async def test_the_page_about_the_name_is_read_and_no_other() -> None:
     assert [url for url in kit.world.read[read:] if url != "http://h/lena tarr"] == []
 
 
+async def test_a_hop_reads_the_page_about_what_its_description_names() -> None:
+    pages = {"http://h/film": "# Film\n\nThe director of the film Night Ferry is Ode Brand."}
+    kit = kit_of("Lena Tarr", world=World({**pages, **PAGES}))
+    await kit.explorer.step()
+    assert kit.world.read == ["http://h/glass harbour"]
+
+
+async def test_a_description_without_the_name_found_before_is_looked_up_by_its_own() -> None:
+    question = "When did the director of Glass Harbour meet the painter of Night Ferry?"
+    pages = {**PAGES, "http://h/night ferry": "# Night Ferry\n\nOde Brand painted it in 1931."}
+    kit = kit_of("Ode Brand", "Lena Tarr", "1931", question=question, world=World(pages))
+    await kit.explorer.step()
+    await kit.explorer.step()
+    asked = ["Who is the painter of Night Ferry?", "Who is the director of Glass Harbour?"]
+    assert kit.world.searched == asked
+    assert kit.world.read == ["http://h/night ferry", "http://h/glass harbour"]
+
+
 async def test_where_the_question_names_others_its_own_results_are_read_too() -> None:
     question = "When did the director of the film Glass Harbour paint Night Ferry?"
     pages = {**PAGES, "http://h/night ferry": "# Night Ferry\n\nLena Tarr painted it in 1931."}
