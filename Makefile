@@ -40,7 +40,7 @@ test-clients: setup-dev models ## other people's clients against a running serve
 		.venv-clients/bin/python -m pytest --confcutdir=tests/clients tests/clients $(ARGS)
 
 test-openapi: setup-dev ## our OpenAPI document against our server: thousands of generated requests
-	@EDGE_AGENT_OPENAPI_EXAMPLES=3000 $(BIN)/python -m pytest tests/server/test_openapi.py $(ARGS)
+	@EDGE_AGENT_OPENAPI_EXAMPLES=3000 $(BIN)/python -m pytest -s tests/server/test_openapi.py $(ARGS)
 
 test-peer: setup-dev models ## llama.cpp's own server tests, where they are; ARGS="--tier ext"
 	@$(BIN)/python scripts/peer_tests.py $(ARGS)

@@ -29,7 +29,7 @@ NOUN = rf"(?!{NO_NOUN}\b)[a-z][a-z'’-]*"
 TIED = re.compile(rf"\bthe\s+((?:{NOUN}\s+){{1,4}}?)(of|{RELATIVE})\s+")
 # "Lena Tarr's husband"
 NAME = rf"(?:[\"“'(]?{CAPITAL}[^\s,?]*\s+(?:{PARTICLES}\s+)*)*[\"“'(]?{CAPITAL}[^\s,?]*?"
-NAME_IN = re.compile(rf"(?<!\S){CAPITAL}[^\s,?]*(?:\s+(?:{PARTICLES}\s+)*{CAPITAL}[^\s,?]*)*")
+NAME_IN = re.compile(rf"\b{CAPITAL}[^\s,?]*(?:\s+(?:{PARTICLES}\s+)*{CAPITAL}[^\s,?]*)*")
 OWN = r"(?:birth|death|origin|residence|citizenship)"
 OWNED = re.compile(rf"({NAME})(?:[’']s|(?<=s)[’'])\s+((?:{NOUN}\s*){{1,3}}(?:of {OWN})?)")
 BRACKETS = re.compile(r"\s\([^()]*\)")  # which tell one work from another of its name
@@ -188,9 +188,9 @@ def has_name(text: str) -> bool:
 
 
 def _name_in(text: str) -> str:
-    """The longest name in a text, without the sign of its owning something."""
+    """The longest name in a text, without its quotes and the sign of its owning something."""
     found = NAME_IN.finditer(BRACKETS.sub("", text))
-    names = (re.sub(r"[’']s?$", "", name.group()) for name in found)
+    names = (re.sub(r"[\"”’')]+s?$", "", name.group()) for name in found)
     return max(names, key=len, default="")
 
 

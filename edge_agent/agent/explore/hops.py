@@ -56,15 +56,16 @@ class Hops:
     @property
     def about(self) -> str:
         """The name that this hop's question is about: the found one, or one of the task."""
-        is_of_found = not self._described or (self.found and self.found in self._described.asks)
-        return self.found if is_of_found else self._described.name
+        inner = self._described
+        if inner is None or (self.found and self.found in inner.asks):
+            return self.found
+        return inner.name
 
     @property
     def turn(self) -> Turn:
         """The turn of this hop: its question is searched, and the name that was found for it."""
-        is_found = self.found and self.about == self.found
-        queries = [self.found, self.asks] if is_found else [self.asks]
-        return Turn(self.asks, calls=(Call(SEARCH, {"query": queries}),))
+        found = [self.found] if self.found and self.found == self.about else []
+        return Turn(self.asks, calls=(Call(SEARCH, {"query": [*found, self.asks]}),))
 
     def give_up(self) -> None:
         self.found, self._described = "", None

@@ -105,6 +105,7 @@ def test_the_innermost_description_is_asked_by_itself(question: str, asks: str, 
         ("Where did the singer of River (Mara Voss song) die?", "River"),
         ("When was the country that passed the Act of 1869 founded?", "Act of 1869"),
         ("Why did M. K. Brand Jr.'s father resign?", "M. K. Brand Jr."),
+        ('Where was the director of "Glass Harbour" born?', "Glass Harbour"),
     ],
 )
 def test_a_description_tells_the_name_it_describes_by(question: str, name: str) -> None:
