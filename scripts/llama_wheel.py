@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -245,7 +245,7 @@ def watched(command: Sequence[str], log: Path, what: str, environment: Mapping[s
     Raises SetupError when it fails; whatever happens, no child is left behind.
     """
     started = time.monotonic()
-    with log.open("wb") as out:
+    with log.open("wb") as out, _ctrl_c_later() as ctrl_c_now:
         child = subprocess.Popen(
             command,
             env=dict(environment),
@@ -255,6 +255,7 @@ def watched(command: Sequence[str], log: Path, what: str, environment: Mapping[s
             start_new_session=True,
         )
         try:
+            ctrl_c_now()
             while not _ended(child):
                 say(f"  {what}: {time.monotonic() - started:.0f} s{_ninja_step(log)}")
         finally:
@@ -262,6 +263,20 @@ def watched(command: Sequence[str], log: Path, what: str, environment: Mapping[s
     if child.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
         raise SetupError(f"{tail}\n\n{what} failed; the whole of its output is in {log}.")
+
+
+@contextlib.contextmanager
+def _ctrl_c_later() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits until the block has ended, or has called what it is given."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def now() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield now
+    finally:
+        now()
 
 
 def _ended(child: subprocess.Popen[bytes]) -> bool:

@@ -9,13 +9,18 @@ from edge_agent.chat.messages import Completion, Done, Event, Text, Thought, Too
 from edge_agent.errors import EngineError
 
 
+def unended() -> EngineError:
+    """What a stream means that is over without its Done."""
+    return EngineError("The generation ended without saying why; send the request again.")
+
+
 async def folded(stream: AsyncGenerator[Event, None]) -> Completion:
     """The first continuation; it closes the stream. Raises EngineError where that has no end."""
     async with aclosing(stream):
         events = [event async for event in stream if event.choice == 0]
     done = events[-1] if events else None
     if not isinstance(done, Done):
-        raise EngineError("The generation ended without saying why: try again.")
+        raise unended()
     return Completion(
         "".join(event.text for event in events if isinstance(event, Text)),
         "".join(event.text for event in events if isinstance(event, Thought)),

@@ -16,13 +16,15 @@ class ToolCall:
     """A call the model wrote. `arguments` is JSON text of an object, as OpenAI's wire has it.
 
     As an event it is emitted once, when the call is complete; `choice` says of which continuation
-    of the prompt and is no part of the call.
+    of the prompt, and `logprobs` of which tokens, where they were asked for and no piece of the
+    call had them. Both are no part of the call.
     """
 
     id: str
     name: str
     arguments: str
     choice: int = field(default=0, compare=False, repr=False)
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +175,14 @@ class CallPiece:
 
     The first piece has the name; all together are the JSON text of the arguments. Once complete the
     call is told whole too, as the ToolCall with this id: it is cut off when that never comes.
+    logprobs: as in Text; the marks of a call and its name are tokens too.
     """
 
     id: str
     name: str = ""
     arguments: str = ""
     choice: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from edge_agent.chat.calls import Call, NotACall, check_calls, read_calls
@@ -57,8 +58,8 @@ class StreamParser:
 
     Calls are recognised only of `tools`. Stop strings end the answer's text; they do not apply
     inside thoughts and calls. Blanks around thoughts and calls are dropped. `tokens` says what a
-    Text is made of, by where it starts and ends in all that was fed (in characters). live: calls
-    are told while they are written, too. strict: see `ChatRequest.strict_calls`.
+    text or a call is made of, by where it starts and ends in all that was fed (in characters).
+    live: calls are told while they are written, too. strict: see `ChatRequest.strict_calls`.
     """
 
     def __init__(
@@ -205,10 +206,9 @@ class StreamParser:
 
     def _call(self, kind: Kind, at: int, end: bool, cut: bool) -> bool:
         self._text(self._take(at))
-        if self._is_live and kind == "call":
-            self._live = self._live or LiveCall(self._tools, self._make_id)
-            self._events += self._live.feed(self._held[len(CALL_OPEN) :])
         span = span_of(kind, self._held, end)
+        if self._is_live and kind == "call":
+            self._grow(span.end if span else len(self._held))
         if span is None:
             return False
         if span is False:
@@ -222,19 +222,31 @@ class StreamParser:
                 raw = self._held[: span.end][:_MALFORMED_SHOWN]
                 self._malformed.append(f"{error} What was written: {raw}")
             return self._broken(span.end) if self._told_of else self._no_call(kind)
-        self._events += self._told(calls)
+        self._events += self._told(calls, self._tokens(self._at, self._at + span.end))
         self._take(span.end)
         self._blank, self._drop, self._fresh, self._after_call = "", True, True, True
         return True
 
-    def _told(self, calls: Sequence[Call]) -> list[Piece]:
-        """The calls; the first under the id by which its pieces went, if any did."""
+    def _grow(self, end: int) -> None:
+        """Tell what is new of a call; its tokens so far go with the last piece."""
+        self._live = self._live or LiveCall(self._tools, self._make_id)
+        pieces = self._live.feed(self._held[len(CALL_OPEN) :])
+        if pieces:
+            tokens = self._tokens(self._at, self._at + end)
+            self._events += [*pieces[:-1], replace(pieces[-1], logprobs=tokens)]
+
+    def _told(self, calls: Sequence[Call], tokens: tuple[TokenLogprob, ...]) -> list[Piece]:
+        """The calls, which these tokens are; the first under the id by which its pieces went, if
+        any did."""
         live, self._live = self._live, None
-        if live is None or not live.began:
-            return [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls]
-        rest: list[Piece] = [*live.end(calls[0].arguments_json)]
-        told = ToolCall(live.id, calls[0].name, live.whole(calls[0].arguments_json))
-        return [*rest, told, *self._told(calls[1:])]
+        if live is not None and live.began:
+            rest: list[Piece] = [*live.end(calls[0].arguments_json)]
+            first = ToolCall(live.id, calls[0].name, live.whole(calls[0].arguments_json))
+        else:
+            rest = []
+            first = ToolCall(self._make_id(), calls[0].name, calls[0].arguments_json)
+        others = [ToolCall(self._make_id(), c.name, c.arguments_json) for c in calls[1:]]
+        return [*rest, replace(first, logprobs=tokens), *others]
 
     @property
     def _told_of(self) -> bool:

@@ -26,8 +26,7 @@ class Person:
         self._allowed: set[tuple[str, str]] = set()
         self._asking = asyncio.Lock()
 
-    @property
-    def present(self) -> bool:
+    def is_there(self, holder: str) -> bool:
         return True
 
     async def allows(self, asked: Asked) -> bool:

@@ -39,20 +39,16 @@ class Extras:
         self._known: dict[str, tuple[McpTool, Tool]] = {}  # as its server tells of it, and held
 
     def now(self) -> dict[str, Tool]:
-        """What the agent may call: tools that ask only while someone is there to be asked."""
+        """What the agent may call; some of them only of a holder who is there to be asked."""
         tools = self.hub.tools
         known = {name: self._known[name] for name in tools if self._same(name)}
         new = {name: tool for name, tool in tools.items() if name not in known}
         known |= {name: (new[name], held) for name, held in self._held(new).items()}
         self._known = known
-        return {**{name: known[name][1] for name in tools if _may(tools[name])}, **self._own}
+        return {**{name: known[name][1] for name in tools}, **self._own}
 
     def _same(self, name: str) -> bool:
         return name in self._known and self._known[name][0] is self.hub.tools[name]
-
-
-def _may(tool: McpTool) -> bool:
-    return tool.approval == "allow" or tool.approver.present
 
 
 @asynccontextmanager

@@ -26,6 +26,13 @@ from edge_agent.server.services import Services
 from edge_agent.server.text import embeddings, rerank, tokens
 from edge_agent.server.tools import approvals, tools
 
+ROUTES = (
+    *(chat, messages, run, runs, models),
+    *(text, native, responses),
+    *(tokens, embeddings, rerank),
+    *(tools, approvals),
+    *(props, slots, metrics),
+)
 ERROR_DOC: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": 'What was wrong: {"error": {"code", "message", "type"}}'}
 }
@@ -39,17 +46,9 @@ def create_app(services: Services) -> FastAPI:
         description="An agent inference server for one device.",
     )
     app.state.services = services
-    for routes in (chat.router, messages.router, run.router, runs.router, models.router):
-        app.include_router(routes, responses=ERROR_DOC)
-    for routes in (text.router, native.router, responses.router):
-        app.include_router(routes, responses=ERROR_DOC)
-    for routes in (tokens.router, embeddings.router, rerank.router):
-        app.include_router(routes, responses=ERROR_DOC)
-    for routes in (tools.router, approvals.router):
-        app.include_router(routes, responses=ERROR_DOC)
     app.state.scrapes = metrics.Scrapes()
-    for routes in (props.router, slots.router, metrics.router):
-        app.include_router(routes, responses=ERROR_DOC)
+    for routes in ROUTES:
+        app.include_router(routes.router, responses=ERROR_DOC)
     errors.install(app)
     door = services.door
     app.add_middleware(Waking, device=services.device)

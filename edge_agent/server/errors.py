@@ -23,7 +23,7 @@ from edge_agent.errors import (
     RequestError,
     ToolError,
 )
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 
 # The first class that fits decides: status, OpenAI's (and llama-server's) name for the kind.
 TABLE: tuple[tuple[type[Exception], int, str], ...] = (
@@ -70,23 +70,40 @@ def _details(error: Exception) -> dict[str, Any]:
     return {}
 
 
-def error_response(error: Exception) -> Json:
+def error_response(error: Exception) -> JsonResponse:
     """The status and body of an exception, with Retry-After (whole seconds) where it is known."""
     body = error_body(error)
     retry = error.retry_after_s if isinstance(error, EngineBusy) else None
     headers = {"Retry-After": str(max(1, math.ceil(retry)))} if retry is not None else None
-    return Json(body, status_code=body["error"]["code"], headers=headers)
+    return JsonResponse(body, status_code=body["error"]["code"], headers=headers)
 
 
-def status_response(status: int, message: str, headers: dict[str, str] | None = None) -> Json:
+def status_response(
+    status: int, message: str, headers: dict[str, str] | None = None
+) -> JsonResponse:
     """An error that has no exception of its own."""
-    return Json(shape(status, message), status_code=status, headers=headers)
+    return JsonResponse(shape(status, message), status_code=status, headers=headers)
+
+
+Names = Sequence[tuple[str, str]]
+
+
+def renamed(error: RequestError, names: Names) -> RequestError:
+    """An error about a field of a chat completion in the words of another route.
+
+    names: of fields there, each with its name here. An error that names no field stays as it is.
+    """
+    message, param = str(error), error.param
+    for theirs, ours in names if param else ():
+        message, param = message.replace(theirs, ours), param and param.replace(theirs, ours)
+    error.args, error.param = (message,), param
+    return error
 
 
 def install(app: FastAPI) -> None:
     """Every error of `app` leaves in the one shape."""
 
-    async def known(request: Request, error: Exception) -> Json:
+    async def known(request: Request, error: Exception) -> JsonResponse:
         return error_response(error)
 
     app.add_exception_handler(EdgeAgentError, known)
@@ -95,13 +112,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-async def _invalid(request: Request, error: Exception) -> Json:
+async def _invalid(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, RequestValidationError)
     message, param = sentence(error.errors())
-    return Json(shape(400, message, **({"param": param} if param else {})), 400)
+    return JsonResponse(shape(400, message, **({"param": param} if param else {})), 400)
 
 
-async def _http(request: Request, error: Exception) -> Json:
+async def _http(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
     where = f"{request.method} {request.url.path}"

@@ -30,7 +30,7 @@ def _finite(data: Any) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
-class Json(JSONResponse):
+class JsonResponse(JSONResponse):
     """A response of `to_json`."""
 
     def render(self, content: Any) -> bytes:

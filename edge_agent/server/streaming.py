@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_agent.errors import EdgeAgentError
 from edge_agent.server.errors import error_body, shape
-from edge_agent.server.output import Json, to_json
+from edge_agent.server.output import JsonResponse, to_json
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -26,6 +26,7 @@ HEADERS = {
     "x-accel-buffering": "no",
 }
 HEARTBEAT = b": still here\n\n"
+DONE = b"data: [DONE]\n\n"  # the end of OpenAI's streams
 STOPPING = shape(503, "The server is stopping; send the request again later.")
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,11 @@ def frame(data: Any, event: str | None = None) -> bytes:
     return b"%sdata: %s\n\n" % (head, to_json(data))
 
 
+def named(event: dict[str, Any]) -> bytes:
+    """An event under the name of its type."""
+    return frame(event, event["type"])
+
+
 async def fed(
     items: AsyncGenerator[T, None], feed: Callable[[T], Iterable[U]]
 ) -> AsyncGenerator[U, None]:
@@ -48,6 +54,17 @@ async def fed(
         async for item in items:
             for made in feed(item):
                 yield made
+
+
+async def framed(
+    items: AsyncGenerator[T, None], write: Callable[[T], bytes] = frame, end: bytes = b""
+) -> Frames:
+    """Each item as `write` has it, then `end`; closing it closes `items`."""
+    async with aclosing(items):
+        async for item in items:
+            yield write(item)
+    if end:
+        yield end
 
 
 async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
@@ -84,7 +101,7 @@ async def answer(request: Request, work: Awaitable[Response]) -> Response:
     except ClientGoneError:
         return Response(status_code=499)
     except asyncio.CancelledError:
-        return Json(STOPPING, status_code=503)
+        return JsonResponse(STOPPING, status_code=503)
 
 
 async def event_stream(

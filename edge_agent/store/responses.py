@@ -93,7 +93,7 @@ class ResponseStore:
 
     def put(self, row: ResponseRow) -> None:
         """Keep a response, in place of what was kept of it before; its output can be found by id.
-        One that was deleted meanwhile comes back: ask `has` before."""
+        One that was deleted meanwhile comes back."""
         values = _values(row)
         marks = ", ".join(f":{name}" for name in values)
         names = ", ".join(values)
@@ -118,10 +118,6 @@ class ResponseStore:
         row = self._one("SELECT holder FROM responses WHERE id = ?", response_id)
         if row is None or row["holder"] not in holders:
             raise _missing(response_id)
-
-    def has(self, response_id: str) -> bool:
-        """Whether there is a response of this id."""
-        return self._one("SELECT 1 FROM responses WHERE id = ?", response_id) is not None
 
     def item(self, item_id: str, holders: Collection[str] = ("",)) -> Json:
         """An item of the output of some response of these holders. Raises NotFound."""

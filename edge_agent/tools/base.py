@@ -135,3 +135,7 @@ class Tool:
             where = ".".join(str(part) for part in first["loc"]) or "arguments"
             raise ToolError(f"{self.name}: {where}: {first['msg']}.") from None
         return await awaitable
+
+    def for_holder(self, holder: str) -> Tool | None:
+        """The tool for runs of one holder (see `Task`); None where those cannot call it now."""
+        return self

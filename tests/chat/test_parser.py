@@ -93,14 +93,11 @@ def test_parser_gives_same_events_for_every_split(
 
 @settings(deadline=None)
 @given(WRITING, st.lists(st.integers(1, 9), min_size=1, max_size=8), st.booleans())
-def test_a_text_is_told_with_the_place_it_was_written_at(
+def test_texts_and_calls_are_told_with_what_was_written_there(
     text: str, sizes: list[int], opens_thought: bool
 ) -> None:
-    told: list[tuple[int, int]] = []
-
     def note(start: int, end: int) -> tuple[TokenLogprob, ...]:
-        told.append((start, end))
-        return ()
+        return (TokenLogprob(text[start:end].encode(), 0.0),)
 
     parser = StreamParser(TOOLS, lambda: "call", opens_thought, ["END"], note)
     events: list[Piece] = []
@@ -110,8 +107,13 @@ def test_a_text_is_told_with_the_place_it_was_written_at(
         events += parser.feed(text[at : at + size])
         at += size
     events += parser.flush()
-    said = [event.text for event in events if isinstance(event, Text)]
-    assert said == [text[start:end] for start, end in told]
+    for event in events:
+        if isinstance(event, Text):
+            assert [token.bytes.decode() for token in event.logprobs] == [event.text]
+        elif isinstance(event, ToolCall) and event.logprobs:
+            (written,) = (token.bytes.decode() for token in event.logprobs)
+            assert written in text and event.name in written
+            assert written.startswith(("<tool_call>", "<function=", "```", "{", "["))
 
 
 @given(st.text())

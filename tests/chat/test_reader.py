@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from edge_agent.chat.messages import ChatRequest, Done, Event, Message, Text, ToolCall
+from edge_agent.chat.messages import (
+    CallPiece,
+    ChatRequest,
+    Done,
+    Event,
+    Message,
+    Text,
+    ToolCall,
+)
 from edge_agent.chat.model import ChatModel
 from edge_agent.chat.template import ChatTemplate
 from edge_agent.engine.params import FinishReason, SamplingParams
@@ -103,13 +111,34 @@ async def test_tokens_come_with_the_text_they_are_part_of() -> None:
         assert [t.logprob for t in tokens] == [-float(i) for i in "Hé 🦉.  ".encode()]
 
 
-async def test_tokens_of_a_stop_string_a_thought_and_a_call_are_not_told() -> None:
+async def test_tokens_of_a_stop_string_and_a_thought_are_not_told_and_of_a_call_apart() -> None:
     model, _ = chat(f"Hm.</think>\n\nWell, STOP, no.{CALLED}STOP x", source=THINKER, step=1)
     events = await events_of(model, tools=TOOLS, stop=("STOP x",), n_logprobs=0)
-    tokens = [t for e in events if isinstance(e, Text) for t in e.logprobs]
-    assert b"".join(t.bytes for t in tokens) == b"Well, STOP, no."
+    assert spelled(e for e in events if isinstance(e, Text)) == "Well, STOP, no."
+    assert spelled(e for e in events if isinstance(e, ToolCall)) == CALLED
     assert text_of(events) == "Well, STOP, no."
     assert done_of(events).thought_tokens == 3
+
+
+def spelled(events: Iterable[Text | ToolCall | CallPiece]) -> str:
+    """What the tokens that are told with events make together."""
+    return b"".join(token.bytes for event in events for token in event.logprobs).decode()
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 400])
+@pytest.mark.parametrize("live", [False, True])
+async def test_every_token_of_a_call_is_told_once_and_of_the_text_behind_it_too(
+    step: int, live: bool
+) -> None:
+    other = CALLED.replace('"a"', '"Tromsø", "b"')
+    model, _ = chat(f"Well,{CALLED}{other} then", step=step)
+    events = await events_of(model, tools=TOOLS, n_logprobs=0, live_calls=live)
+    calls = [e for e in events if isinstance(e, CallPiece | ToolCall)]
+    assert spelled(calls) == CALLED + other
+    first = next(e.id for e in events if isinstance(e, ToolCall))
+    assert spelled(e for e in calls if e.id == first) == CALLED
+    assert spelled(e for e in events if isinstance(e, Text)) == "Well,then"
+    assert any(isinstance(e, CallPiece) and e.logprobs for e in calls) is live
 
 
 async def test_no_log_probabilities_without_asking() -> None:

@@ -168,3 +168,21 @@ async def test_closing_a_stream_closes_the_response() -> None:
         await events.aclose()
         await until(lambda: not a.backend.open)
         assert (a.backend.open, a.backend.cut) == (0, 1)
+
+
+async def test_log_probabilities_of_a_call_come_with_the_call() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "search", "arguments": ""}}
+    pieces = ['{"query"', ': ["a"]}']
+    parts = [call, *({"index": 0, "function": {"arguments": piece}} for piece in pieces)]
+    told = [
+        {"content": [{"token": part["function"]["arguments"], "logprob": -1.0}]} for part in parts
+    ]
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"tool_calls": [part]}, "logprobs": logprobs}]}
+        for part, logprobs in zip(parts, told, strict=True)
+    ]
+    data = [b"data: " + json.dumps(each).encode() + b"\n\n" for each in chunks]
+    async with talk(Says([*data, chunk({}, "tool_calls")])) as here:
+        events = await here.events(ChatRequest(ASKED, tools=TOOLS, n_logprobs=0))
+        (called,) = (e for e in events if isinstance(e, ToolCall))
+        assert b"".join(t.bytes for t in called.logprobs).decode() == called.arguments

@@ -21,7 +21,7 @@ from edge_agent.tools.python.syscalls import PROCESSORS
 from tests.agent.fakes import FakeChat
 from tests.patience import HANG_S
 
-from .shell import ROOT, Shell
+from .shell import ROOT, Shell, eventually
 
 pytest.importorskip("mcp", reason="the SDK is an extra")
 SHOP = str(ROOT / "tests" / "tools" / "mcp" / "shop.py")
@@ -43,7 +43,7 @@ async def test_tools_that_ask_are_there_only_with_someone_to_ask(tmp_path: Path)
     for approver, there in ((NOBODY, False), (DECIDED, True)):
         told: list[str] = []
         async with open_extras(settings(tmp_path), FakeChat([]), told.append, approver) as extras:
-            assert ("shop_price" in extras.now()) is there
+            assert (extras.now()["shop_price"].for_holder("") is not None) is there
         assert ("the agent goes without" in told[0]) is not there
 
 
@@ -83,9 +83,14 @@ def test_a_server_runs_tools_for_its_clients_and_stops_at_once_all_the_same(
     with shell.serving(*flags, "--tools", "all") as server:
         names = [tool["tool"] for tool in httpx.get(f"{server.url}/tools").json()]
         assert {"search", "fetch_url", "shop_price"} < set(names)
-        asked = {"tool": "shop_price", "params": {"article": "lamp"}}
+        asked: dict[str, Any] = {"tool": "shop_price", "params": {"article": "lamp"}}
         answer = httpx.post(f"{server.url}/tools", json=asked, timeout=HANG_S).json()
         assert answer["plain_text_response"] == "1 of lamp cost 3 crowns."
+        new = {"tool": "shop_restock", "params": {"article": "bell"}}
+        assert httpx.post(f"{server.url}/tools", json=new, timeout=HANG_S).status_code == 200
+        asked["tool"] = "shop_sell_bell"  # the server has told that it has this one too
+        assert eventually(lambda: sold(f"{server.url}/tools", asked), HANG_S)
+        assert asked["tool"] in [tool["tool"] for tool in httpx.get(f"{server.url}/tools").json()]
         slow = {"tool": "shop_slow", "params": {"seconds": 60}}
         url = server.url
         call = threading.Thread(target=lambda: post_and_lose(f"{url}/tools", slow))
@@ -94,6 +99,11 @@ def test_a_server_runs_tools_for_its_clients_and_stops_at_once_all_the_same(
         status, seconds = server.stop()
         call.join(HANG_S)
         assert (status, seconds < 20) == (0, True), seconds  # the call would take a minute
+
+
+def sold(url: str, body: dict[str, Any]) -> bool:
+    answer: dict[str, Any] = httpx.post(url, json=body, timeout=HANG_S).json()
+    return answer.get("plain_text_response") == "1 of lamp cost 3 crowns."
 
 
 def post_and_lose(url: str, body: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 import llama_wheel
@@ -152,6 +153,37 @@ def test_an_interrupted_build_leaves_no_child(tmp_path: Path) -> None:
     child.send_signal(signal.SIGINT)
     child.wait(HANG_S)
     _wait_until(lambda: is_gone(pid), "the build lives on")
+
+
+def test_ctrl_c_in_the_middle_of_starting_a_build_leaves_no_child(tmp_path: Path) -> None:
+    mark = f"build of {tmp_path}"
+    code = (
+        "import sys, llama_wheel, pathlib, os, signal\n"
+        "def began(frame, event, called):\n"
+        "    if event == 'c_return' and called.__name__ == 'fork_exec':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.setprofile(began)\n"
+        f"llama_wheel.watched(['sh', '-c', 'sleep 60; sleep 60', {mark!r}],"
+        " pathlib.Path('log'), 'building', os.environ)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(llama_wheel.__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        preexec_fn=heeds_ctrl_c,
+        check=False,
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    _wait_until(lambda: not _running(mark), "the build lives on")
+
+
+def _running(mark: str) -> list[int]:
+    """The processes that were started with this word."""
+    found = psutil.process_iter(["cmdline"])
+    return [process.pid for process in found if mark in (process.info["cmdline"] or ())]
 
 
 def _wait_for(path: Path) -> str:

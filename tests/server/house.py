@@ -141,7 +141,7 @@ def house(folder: Path) -> Iterator[Services]:
             device=FakeDevice(),
             embeddings=embeddings,
             responses=Desk(responses),
-            tools=chosen(["all"], [Listed(t, "builtin") for t in world.tools().values()], []),
+            tools=chosen(["all"], [Listed(t, "builtin") for t in world.tools().values()]),
             approvals=ObligingDesk(),
             shows_metrics=True,
             shows_slots=True,

@@ -14,7 +14,7 @@ from edge_agent.agent.answer.comparison import Comparison, comparison
 from edge_agent.agent.answer.links import links, returned, without_made_up
 from edge_agent.agent.answer.question import Kind, asked
 from edge_agent.agent.answer.shapes import ANSWER_CHARS, SHAPED, shape
-from edge_agent.agent.answer.spans import fullest
+from edge_agent.agent.answer.spans import MONTH, fullest
 from edge_agent.agent.answer.wording import NOT_FOUND, echoes, is_missing
 from edge_agent.agent.prompts import prompt
 from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
@@ -59,6 +59,8 @@ class Answerer:
         settled = compared.settle(wrote) if compared else ""
         found = _without_made_up(settled or str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
+        if wanted.kind == "place" and _is_date(found, facts):
+            found = NOT_FOUND
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
         if wanted.kind == "date":
@@ -153,6 +155,13 @@ def _on_their_pages(cited: Sequence[Fact], facts: Sequence[Fact]) -> list[str]:
     """The texts of the cited facts, and of the others from their pages."""
     pages = {fact.page.url for fact in cited}
     return [fact.passage.text for fact in facts if fact.page.url in pages]
+
+
+def _is_date(text: str, facts: Sequence[Fact]) -> bool:
+    """Whether a text begins as dates do, and is no name that begins so: "May Pen"."""
+    month = re.match(rf"{MONTH}\b\W*", text)
+    is_all = month is not None and month.end() == len(text)
+    return is_all or (month is not None and not any(text in fact.passage.text for fact in facts))
 
 
 def _compared(comparison: Comparison) -> Mapping[str, object]:

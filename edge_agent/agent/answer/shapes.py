@@ -11,7 +11,7 @@ from edge_agent.agent.refine.evidence import Fact
 
 ANSWER_CHARS = 120
 MOST_SPANS = 40  # more alternatives than this say little, and a grammar of them is slow to begin
-NO_DIGITS = rf"^[^0-9]{{1,{ANSWER_CHARS}}}$"
+PLACE = rf"^[^0-9*_#|<>]{{1,{ANSWER_CHARS}}}$"  # also without what stands in for a digit
 SHAPED: frozenset[Kind] = frozenset({"yes_no", "choice", "year", "date", "number", "place"})
 
 
@@ -20,7 +20,7 @@ def shape(asked: Asked, facts: Sequence[Fact], shaped: Collection[Kind]) -> dict
     "not found"; no number where a place is asked for; free text of bounded length where there are
     none, or the kind is not `shaped`."""
     if asked.kind == "place" and "place" in shaped:
-        return {"type": "string", "pattern": NO_DIGITS}
+        return {"type": "string", "pattern": PLACE}
     offered = _alternatives(asked, facts) if asked.kind in shaped else []
     if not offered or len(offered) > MOST_SPANS:
         return {"type": "string", "minLength": 1, "maxLength": ANSWER_CHARS}

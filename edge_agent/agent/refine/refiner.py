@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
 from edge_agent.agent.records import Note
 from edge_agent.agent.refine.condense import Condensed, condense_request, read_reply
-from edge_agent.agent.refine.evidence import Evidence, Fact, as_text
-from edge_agent.agent.refine.passages import Passage, split
+from edge_agent.agent.refine.evidence import Evidence, as_text
+from edge_agent.agent.refine.frames import without_frames
+from edge_agent.agent.refine.passages import Passage
 from edge_agent.agent.refine.ranker import Ranker, Scores
 from edge_agent.agent.refine.selection import select
 from edge_agent.chat.messages import Chat, Completion
@@ -86,16 +87,12 @@ class Refiner:
         purpose: str,
         question: str,
         evidence: Evidence,
-        told: Collection[int] = (),
     ) -> Refined:
-        """Split, rank, condense, attribute. The pages of a turn compete for one budget.
-
-        told: numbers of facts that the transcript holds already; a note only names them.
-        """
+        """Split, rank, condense, attribute. The pages of a turn compete for one budget."""
         chosen = _distinct(pages)[: self._budget.pages]
         ranked = await self._ranked(chosen, purpose, question)
         readings = await self._read(ranked, purpose, question)
-        notes = self._notes(chosen, readings, evidence, told)
+        notes = self._notes(chosen, readings, evidence)
         return Refined(notes, _together([r.completion for r in readings if r.completion]))
 
     async def _ranked(self, pages: Sequence[Page], purpose: str, question: str) -> list[Candidate]:
@@ -118,8 +115,8 @@ class Refiner:
         """Everything the pages say, and how well; no scores when all of it fits in the notes."""
         candidates = [
             Candidate(home, page, passage)
-            for home, page in enumerate(pages)
-            for passage in split(page.text)
+            for home, (page, passages) in enumerate(zip(pages, without_frames(pages), strict=True))
+            for passage in passages
         ]
         if self._fits(candidates, self._budget.noted):
             return candidates, None
@@ -158,7 +155,6 @@ class Refiner:
         pages: Sequence[Page],
         readings: Sequence[Reading],
         evidence: Evidence,
-        told: Collection[int],
     ) -> tuple[Note, ...]:
         """A note for every page, its facts in reading order; empty where nothing was kept."""
         by_turns = chain.from_iterable(zip_longest(*(reading.kept for reading in readings)))
@@ -168,7 +164,7 @@ class Refiner:
         for home, page in enumerate(pages):
             own = [c.passage for c in kept if c.home == home]
             facts = evidence.add(page, sorted(own, key=lambda passage: passage.position))
-            text = _told(facts, told)
+            text = as_text(facts)
             said = _with_lines(text, lines[home]) if text and home in lines else text
             cost = self._chat.count(said) - self._chat.count(text)
             fits = cost <= left
@@ -220,14 +216,6 @@ def _together(completions: Sequence[Completion]) -> Completion | None:
     usage = sum((c.done.usage for c in completions), Usage())
     text = "\n".join(c.text for c in completions)
     return Completion(text, "", (), replace(completions[0].done, usage=usage))
-
-
-def _told(facts: Sequence[Fact], told: Collection[int]) -> str:
-    """The facts as the model reads them; those it has read before by their numbers alone."""
-    known = ", ".join(f"[{fact.number}]" for fact in facts if fact.number in told)
-    new = as_text(fact for fact in facts if fact.number not in told)
-    before = f"Told before: {known} of “{facts[0].page.title}”." if known else ""
-    return "\n".join(part for part in (new, before) if part)
 
 
 def _with_lines(text: str, condensed: Condensed) -> str:

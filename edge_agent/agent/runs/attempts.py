@@ -40,7 +40,7 @@ class Attempts:
         self._kit = kit
         self._work = work
         self._budget = budget
-        self._tools = book.recorded(kit.tools_for(work.task.library))
+        self._tools = book.recorded(kit.tools(work.task))
 
     async def run(self) -> Outcome:
         """The outcome of them all. Raises the first error when there was nothing else."""

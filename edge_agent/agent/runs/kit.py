@@ -19,7 +19,7 @@ from edge_agent.agent.explore.scout import Scout
 from edge_agent.agent.memory.memory import Memory, Policy
 from edge_agent.agent.memory.recall import recall_tool
 from edge_agent.agent.prompts import prompt
-from edge_agent.agent.records import RunEvent, Step
+from edge_agent.agent.records import RunEvent, Step, Task
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.ranker import Ranker
 from edge_agent.agent.refine.refiner import NoteBudget, Refiner
@@ -43,6 +43,12 @@ class Kit:
     ranker: Ranker
     tools_for: ToolsFor
     rollouts_at_once: int = 1
+
+    def tools(self, task: Task) -> dict[str, Tool]:
+        """What a run may call, as whoever asked for it may. Raises NotFound."""
+        tools = self.tools_for(task.library)
+        held = {name: tool.for_holder(task.holder) for name, tool in tools.items()}
+        return {name: tool for name, tool in held.items() if tool is not None}
 
     def answerer(self, tokens: int | None = None) -> Answering:
         """tokens: of evidence that an answer is drawn from; None is what the profile says."""

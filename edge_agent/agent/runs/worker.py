@@ -55,7 +55,7 @@ class Worker:
     def _explorer(self) -> Explorer:
         """The loop, where the run stands. Raises NotFound when its library is no longer there."""
         work = self._work
-        tools = self._book.recorded(self._kit.tools_for(work.task.library))
+        tools = self._book.recorded(self._kit.tools(work.task))
         recorder = self._recorder
         explorer = self._kit.explorer(
             work.question, tools, self._budget, recorder.emit, recorder.record

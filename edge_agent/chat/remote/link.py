@@ -19,7 +19,6 @@ from edge_agent.errors import ConfigError, EdgeAgentError, EngineCrashed, Engine
 Json = Mapping[str, Any]
 REFUSALS = (400, 422, 501)
 BUSY = (429, 503)
-MAX_ERROR_BYTES = 64 * 1024
 FIRST_PAUSE_S = 0.5  # doubled each time, where the server names none
 
 

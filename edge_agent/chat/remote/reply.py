@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from edge_agent.chat.calls import NotACall, read_calls
@@ -184,10 +184,11 @@ class _Choice:
         delta = piece.get("delta") or piece.get("message") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         text = _text(delta.get("content"))
-        if text and (told := (piece.get("logprobs") or {}).get("content")):
+        told = (piece.get("logprobs") or {}).get("content") or ()
+        if text:
             self._note(told, len(text))
         for place, part in enumerate(delta.get("tool_calls") or ()):
-            self._call_part(part, place)
+            self._call_part(part, place, () if text or place else told)
         if reason := piece.get("finish_reason"):
             self.reason = "length" if reason == "length" else "stop"
         events: list[Event] = [Thought(thought)] if isinstance(thought, str) and thought else []
@@ -201,7 +202,7 @@ class _Choice:
             n_chars -= mine
             self._tape.add(spelled, mine)
 
-    def _call_part(self, part: Json, place: int) -> None:
+    def _call_part(self, part: Json, place: int, tokens: Sequence[Json]) -> None:
         """A call may come in pieces, told apart by index, or whole and without one."""
         index = part.get("index")
         if not isinstance(index, int):
@@ -213,6 +214,7 @@ class _Choice:
         known.name = known.name or str(function.get("name") or "")
         arguments = function.get("arguments") or ""
         known.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
+        known.logprobs += map(_logprob, tokens)
 
     def end(self) -> list[Event]:
         """What was held back, then the calls that came in their own field."""
@@ -234,7 +236,8 @@ class _Choice:
         except ValueError:
             self._malformed.append(f"The tool call is cut off. What was written: {part}")
         else:
-            return [ToolCall(part.id or self._reading.make_id(), call.name, call.arguments_json)]
+            made = ToolCall(part.id or self._reading.make_id(), call.name, call.arguments_json)
+            return [replace(made, logprobs=tuple(part.logprobs))]
         return []
 
     def _told(self, events: Sequence[Event]) -> list[Event]:
@@ -264,6 +267,7 @@ class _Parts:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.name}({self.arguments})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,10 +15,10 @@ from edge_agent.server.completions.replies import ChunkMachine, completion
 from edge_agent.server.completions.request import to_request
 from edge_agent.server.completions.schemas import ChatBody, Sampled
 from edge_agent.server.completions.thoughts import Events, place_of, placed
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import Services
 from edge_agent.server.state import HolderDep, ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import DONE, answer, event_stream, fed, framed
 
 router = APIRouter(tags=["chat"])
 
@@ -43,7 +42,7 @@ async def chat_completions(
     place = place_of(body.reasoning_format or services.defaults.reasoning_format)
     events = placed(chat.stream(prompt), place)
     if body.stream:
-        frames = _frames(events, ChunkMachine(head, wants, asked.n))
+        frames = framed(fed(events, ChunkMachine(head, wants, asked.n).feed), end=DONE)
         return await event_stream(request, frames, services.heartbeat_s)
     return await answer(request, _whole(events, head, asked.n, wants))
 
@@ -77,15 +76,7 @@ def _prepared(
 
 
 async def _whole(events: Events, head: Head, n: int, wants: Wants) -> Response:
-    return Json(await completion(events, head, n, wants))
-
-
-async def _frames(events: Events, machine: ChunkMachine) -> Frames:
-    async with aclosing(events):
-        async for event in events:
-            for chunk in machine.feed(event):
-                yield frame(chunk)
-    yield b"data: [DONE]\n\n"
+    return JsonResponse(await completion(events, head, n, wants))
 
 
 def wants_of(body: Sampled, more: dict[str, Any]) -> Wants:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from edge_agent.chat.fold import unended
 from edge_agent.chat.messages import (
     CallPiece,
     Done,
@@ -16,7 +17,6 @@ from edge_agent.chat.messages import (
     TokenLogprob,
     ToolCall,
 )
-from edge_agent.errors import EngineError
 from edge_agent.server.completions.account import (
     progress_timings,
     prompt_progress,
@@ -56,9 +56,17 @@ class ChunkMachine:
         if isinstance(event, Progress):
             return first + self._progress(event)
         if isinstance(event, CallPiece | ToolCall):
-            deltas = [{"tool_calls": [delta]} for delta in calls.feed(event)]
-            return first + [self._timed(event.choice, delta) for delta in deltas]
+            return first + self._call(event, calls.feed(event))
         return first + self._piece(event)
+
+    def _call(self, event: CallPiece | ToolCall, deltas: Sequence[Json]) -> list[Json]:
+        """A chunk for each delta, the last of them with the tokens; one for tokens alone."""
+        told: list[Json] = [{"tool_calls": [delta]} for delta in deltas]
+        if not (told or event.logprobs):
+            return []
+        *before, last = told or [{}]
+        chunks = [self._timed(event.choice, delta) for delta in before]
+        return [*chunks, self._timed(event.choice, last, logprobs(event.logprobs))]
 
     def _piece(self, event: Text | Thought) -> list[Json]:
         if not event.text:
@@ -106,7 +114,7 @@ async def completion(events: AsyncGenerator[Event, None], head: Head, n: int, wa
             choices[event.choice].add(event)
     dones = [choice.done for choice in choices if choice.done]
     if len(dones) < n:
-        raise EngineError("The generation ended without saying why; send the request again.")
+        raise unended()
     told = [choice.json(done) for choice, done in zip(choices, dones, strict=True)]
     more = {"usage": usage(dones), "timings": timings(dones), **wants.verbose}
     return head.completion(told, **more)
@@ -129,6 +137,7 @@ class _Choice:
             self.done = event
         elif isinstance(event, ToolCall):
             self._calls.append(event)
+            self._logprobs += event.logprobs
         elif isinstance(event, Thought):
             self._thought.append(event.text)
         elif isinstance(event, Text):

@@ -6,20 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from edge_agent.chat.messages import (
-    ChatRequest,
-    Message,
-    NamedTool,
-    Role,
-    ToolCall,
-    ToolChoice,
-    ToolSpec,
-)
+from edge_agent.chat.messages import ChatRequest, Message, Role, ToolCall
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.effort import thinking_of
 from edge_agent.server.completions.form import grammar_of, schema_of
 from edge_agent.server.completions.sampling import n_logprobs, sampling_of
-from edge_agent.server.completions.schemas import ChatBody, ChosenTool, Part, WireMessage, WireTool
+from edge_agent.server.completions.schemas import ChatBody, Part, WireMessage
+from edge_agent.server.completions.tools import tool_choice_of, tools_of
 from edge_agent.server.services import Defaults
 from edge_agent.server.surface import CHAT
 
@@ -36,11 +29,11 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
     CHAT.check(body.model_extra)
     messages, prefill = _begun(body, [_message(m, i) for i, m in enumerate(body.messages)])
     thinking = thinking_of(body)
-    tools = _tools(body.tools or [])
+    tools = tools_of(body.tools or [])
     return ChatRequest(
         messages=messages,
         tools=tools,
-        tool_choice=_tool_choice(body, tools),
+        tool_choice=tool_choice_of(body.tool_choice, tools),
         parallel_tool_calls=body.parallel_tool_calls is not False,
         response_schema=schema_of(body),
         grammar=grammar_of(body),
@@ -122,10 +115,14 @@ def _begun(body: ChatBody, messages: list[Message]) -> tuple[tuple[Message, ...]
         )
     if goes_on is False or (goes_on is None and body.add_generation_prompt is False):
         return tuple(messages), ""
-    return _split_prefill(messages)
+    return split_prefill(messages)
 
 
-def _split_prefill(messages: list[Message]) -> tuple[tuple[Message, ...], str]:
+def split_prefill(messages: Sequence[Message]) -> tuple[tuple[Message, ...], str]:
+    """The messages and the beginning of the answer, which a last one of the assistant is.
+
+    Raises RequestError.
+    """
     last = messages[-1]
     if last.role != "assistant" or last.tool_calls or last.thought:
         return tuple(messages), ""
@@ -135,49 +132,6 @@ def _split_prefill(messages: list[Message]) -> tuple[tuple[Message, ...], str]:
             "messages",
         )
     return tuple(messages[:-1]), last.content
-
-
-def _tools(tools: Sequence[WireTool]) -> tuple[ToolSpec, ...]:
-    specs: dict[str, ToolSpec] = {}
-    for index, tool in enumerate(tools):
-        spec = _tool(tool, f"tools[{index}]")
-        if spec.name in specs:
-            raise RequestError(f"tools[{index}]: there are two tools named {spec.name}.", "tools")
-        specs[spec.name] = spec
-    return tuple(specs.values())
-
-
-def _tool(tool: WireTool, where: str) -> ToolSpec:
-    if tool.type != "function":
-        raise NotSupported(f"{where}.type: {tool.type} is not supported: use function.", where)
-    if tool.function is None:
-        raise RequestError(f"{where}.function: this field is required.", f"{where}.function")
-    function = tool.function
-    parameters = function.parameters or {"type": "object", "properties": {}}
-    if parameters.get("type", "object") != "object":
-        field = f"{where}.function.parameters"
-        raise RequestError(f'{field}: the arguments of a tool are of "type": "object".', field)
-    return ToolSpec(function.name, function.description or "", parameters)
-
-
-def _tool_choice(body: ChatBody, tools: Sequence[ToolSpec]) -> ToolChoice:
-    choice = body.tool_choice
-    if choice is None or choice in ("none", "auto"):
-        return "none" if choice == "none" else "auto"
-    if isinstance(choice, ChosenTool):
-        return _named_tool(choice.function.name, tools)
-    if not tools:
-        raise RequestError("tool_choice: required needs tools to choose from.", "tool_choice")
-    return "required"
-
-
-def _named_tool(name: str, tools: Sequence[ToolSpec]) -> NamedTool:
-    if all(tool.name != name for tool in tools):
-        known = ", ".join(tool.name for tool in tools) or "none"
-        raise RequestError(
-            f"tool_choice: {name} is not among the tools given ({known}).", "tool_choice"
-        )
-    return NamedTool(name)
 
 
 def _max_tokens(body: ChatBody, default: int | None) -> int | None:

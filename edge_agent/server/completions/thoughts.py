@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from edge_agent.chat.formats import THINK_CLOSE, THINK_OPEN
@@ -12,11 +13,14 @@ from edge_agent.server.streaming import fed
 
 Events: TypeAlias = AsyncGenerator[Event, None]
 Place: TypeAlias = Literal["apart", "inside", "both"]
+PLACES: Mapping[ReasoningFormat, Place] = MappingProxyType(
+    {"none": "inside", "deepseek-legacy": "both"}
+)
 
 
 def place_of(wanted: ReasoningFormat) -> Place:
     """Where the thoughts go."""
-    return {"none": "inside", "deepseek-legacy": "both"}.get(wanted, "apart")  # type: ignore[return-value]
+    return PLACES.get(wanted, "apart")
 
 
 def placed(events: Events, place: Place) -> Events:

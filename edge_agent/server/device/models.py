@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse
 
 from edge_agent import __version__
 from edge_agent.errors import NotFound
 from edge_agent.server.errors import shape
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import EngineHealth, ServedModel
 from edge_agent.server.state import ServicesDep
 
@@ -52,13 +52,13 @@ async def one_model(name: str, services: ServicesDep) -> dict[str, Any]:
 
 @router.get("/health", summary="Whether the engine is ready")
 @router.get("/v1/health", include_in_schema=False)
-async def health(services: ServicesDep) -> JSONResponse:
+async def health(services: ServicesDep) -> JsonResponse:
     """200 when requests are served, 503 while the model loads, restarts, or has failed."""
     state = services.health()
     body = {"status": state.state, "detail": state.detail, "restarts": state.restarts}
     if state.state == "ok":
-        return JSONResponse(body)
-    return JSONResponse({**body, **shape(503, _why(state))}, status_code=503)
+        return JsonResponse(body)
+    return JsonResponse({**body, **shape(503, _why(state))}, status_code=503)
 
 
 def _routes(app: FastAPI) -> dict[str, str]:

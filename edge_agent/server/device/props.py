@@ -10,7 +10,7 @@ from starlette.responses import Response
 from edge_agent import __version__
 from edge_agent.errors import NotSupported
 from edge_agent.server.device.settings import sampling_settings
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 
@@ -22,7 +22,7 @@ async def props(services: ServicesDep) -> Response:
     """The defaults of a request and the facts of the model, in llama-server's words.
     `is_sleeping`: the model is unloaded until the next request; asking here does not load it."""
     facts = services.device.facts
-    return Json(
+    return JsonResponse(
         {
             "default_generation_settings": {
                 "id": 0,

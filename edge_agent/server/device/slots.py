@@ -11,7 +11,7 @@ from edge_agent.engine.counts import Running
 from edge_agent.errors import NotSupported
 from edge_agent.server.device.device import Facts
 from edge_agent.server.errors import status_response
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 
@@ -35,7 +35,7 @@ async def slots(
     facts = services.device.facts
     if fail_on_no_slot and len(placed) >= facts.n_slots:
         return status_response(503, "Every slot is busy: try again.", {"Retry-After": "1"})
-    return Json([entry(i, placed, facts, services) for i in range(facts.n_slots)])
+    return JsonResponse([entry(i, placed, facts, services) for i in range(facts.n_slots)])
 
 
 @router.post("/slots/{id}", summary="Not supported: save or restore a slot")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +10,19 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edge_agent.chat.messages import Chat, ChatRequest, Prompt
-from edge_agent.errors import ContextOverflow
+from edge_agent.errors import ContextOverflow, RequestError
 from edge_agent.server.completions.chat import check_health
+from edge_agent.server.errors import renamed
 from edge_agent.server.messages.replies import PING, EventMachine, Head, message
 from edge_agent.server.messages.request import to_request
 from edge_agent.server.messages.schemas import MessagesBody
 from edge_agent.server.messages.shape import reshaped
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.state import HolderDep, ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, fed, frame
+from edge_agent.server.streaming import answer, event_stream, fed, frame, framed, named
 
 router = APIRouter(tags=["messages"])
+NAMES = (("stop", "stop_sequences"),)
 
 
 @router.post("/v1/messages", summary="A message, as Anthropic's API has it")
@@ -37,11 +38,11 @@ async def messages(
     chat = services.chat_named(body.model, holder.id)
     head = Head(chat.name)
     asked = to_request(body, services.defaults, head.id)
-    prompt = await asyncio.to_thread(chat.prepare, asked)
+    prompt = await asyncio.to_thread(_prepared, chat, asked)
     machine = EventMachine(replace(head, n_prompt=prompt.n_tokens), _shows_thoughts(body))
     if body.stream:
-        frames = _frames(chat, prompt, machine)
-        return await event_stream(request, frames, services.heartbeat_s, _error_frame, _event(PING))
+        frames = framed(fed(chat.stream(prompt), machine.feed), named)
+        return await event_stream(request, frames, services.heartbeat_s, _error_frame, named(PING))
     return await answer(request, _whole(chat, prompt, machine))
 
 
@@ -56,9 +57,16 @@ async def count_tokens(
     return {"input_tokens": await asyncio.to_thread(_count, chat, asked)}
 
 
+def _prepared(chat: Chat, asked: ChatRequest) -> Prompt:
+    try:
+        return chat.prepare(asked)
+    except RequestError as error:
+        raise renamed(error, NAMES) from None
+
+
 def _count(chat: Chat, asked: ChatRequest) -> int:
     try:
-        return chat.prepare(asked).n_tokens
+        return _prepared(chat, asked).n_tokens
     except ContextOverflow as error:
         return error.n_prompt_tokens
 
@@ -68,18 +76,7 @@ def _shows_thoughts(body: MessagesBody) -> bool:
 
 
 async def _whole(chat: Chat, prompt: Prompt, machine: EventMachine) -> Response:
-    return Json(await message(chat.stream(prompt), machine))
-
-
-async def _frames(chat: Chat, prompt: Prompt, machine: EventMachine) -> Frames:
-    stream = fed(chat.stream(prompt), machine.feed)
-    async with aclosing(stream):
-        async for event in stream:
-            yield _event(event)
-
-
-def _event(event: dict[str, Any]) -> bytes:
-    return frame(event, event["type"])
+    return JsonResponse(await message(chat.stream(prompt), machine))
 
 
 def _error_frame(body: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from edge_agent.chat.fold import unended
 from edge_agent.chat.messages import (
     CallPiece,
     Done,
@@ -19,7 +20,6 @@ from edge_agent.chat.messages import (
     ToolCall,
 )
 from edge_agent.engine.params import Usage
-from edge_agent.errors import EngineError
 from edge_agent.server.messages.citations import blocks_of, citation
 from edge_agent.server.streaming import fed
 
@@ -184,7 +184,7 @@ async def message(events: AsyncGenerator[Event, None], machine: EventMachine) ->
     async for reply in fed(events, machine.feed):
         whole = folded(whole, reply)
     if whole.get("stop_reason") is None:
-        raise EngineError("The generation ended without saying why; send the request again.")
+        raise unended()
     return whole
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_agent.chat.messages import NamedTool, ToolChoice, ToolSpec
+from edge_agent.chat.messages import ToolChoice, ToolSpec
 from edge_agent.errors import NotSupported, RequestError
+from edge_agent.server.completions.tools import distinct, forced, named_tool
 from edge_agent.server.messages.schemas import Choice, Tool
 
 
 def tools_of(tools: Sequence[Tool]) -> tuple[ToolSpec, ...]:
     """Raises RequestError, and NotSupported for the tools that Anthropic's own server runs."""
-    specs: dict[str, ToolSpec] = {}
-    for index, tool in enumerate(tools):
-        if tool.name in specs:
-            raise RequestError(f"tools[{index}]: there are two tools named {tool.name}.", "tools")
-        specs[tool.name] = _tool(tool, f"tools[{index}]")
-    return tuple(specs.values())
+    return distinct([_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)])
 
 
 def _tool(tool: Tool, where: str) -> ToolSpec:
@@ -40,19 +36,8 @@ def tool_choice_of(choice: Choice | None, tools: Sequence[ToolSpec]) -> ToolChoi
         return "auto"
     if choice.type == "none":
         return "none"
-    if choice.type == "tool":
-        return _named(choice, tools)
-    if not tools:
-        raise RequestError("tool_choice: any needs tools to choose from.", "tool_choice")
-    return "required"
-
-
-def _named(choice: Choice, tools: Sequence[ToolSpec]) -> NamedTool:
+    if choice.type == "any":
+        return forced("any", tools)
     if choice.name is None:
         raise RequestError("tool_choice.name: this field is required.", "tool_choice.name")
-    if all(tool.name != choice.name for tool in tools):
-        known = ", ".join(tool.name for tool in tools) or "none"
-        raise RequestError(
-            f"tool_choice: {choice.name} is not among the tools given ({known}).", "tool_choice"
-        )
-    return NamedTool(choice.name)
+    return named_tool(choice.name, tools)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from edge_agent.chat.messages import Message, Role, ToolCall
 from edge_agent.errors import NotSupported, RequestError
+from edge_agent.server.completions.request import split_prefill
 from edge_agent.server.messages.schemas import Block, Content, Turn
 
 ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -34,7 +35,7 @@ def messages_of(turns: Sequence[Turn], system: Content | None) -> tuple[tuple[Me
     """
     said = [m for index, turn in enumerate(turns) for m in _turn(turn, f"messages[{index}]")]
     opened = [Message("system", _CHECKSUM.sub(r"\1", _text(system, "system")))] if system else []
-    return _split_prefill(_merged([*opened, *said]) if turns else [*opened, Message("user")])
+    return split_prefill(_merged([*opened, *said]) if turns else [*opened, Message("user")])
 
 
 def _turn(turn: Turn, where: str) -> list[Message]:
@@ -121,15 +122,3 @@ def _together(first: Message, second: Message) -> Message:
         thought="\n\n".join(t for t in (first.thought, second.thought) if t) or None,
         tool_calls=first.tool_calls + second.tool_calls,
     )
-
-
-def _split_prefill(messages: list[Message]) -> tuple[tuple[Message, ...], str]:
-    last = messages[-1]
-    if last.role != "assistant" or last.tool_calls or last.thought:
-        return tuple(messages), ""
-    if len(messages) == 1:
-        raise RequestError(
-            "messages: a last assistant turn is continued, so it must follow another role.",
-            "messages",
-        )
-    return tuple(messages[:-1]), last.content

@@ -10,17 +10,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from edge_agent.chat.fold import unended
 from edge_agent.chat.messages import Event, Prompt
 from edge_agent.chat.text import TextModel, TextRequest
-from edge_agent.errors import EngineError
 from edge_agent.server.completions.chat import check_health
 from edge_agent.server.completions.head import new_id
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.plain.infill import Gap, filled
 from edge_agent.server.plain.native_replies import About, NativeMachine
 from edge_agent.server.plain.request import (
     Parts,
     native_request,
+    prepared,
     prompts_of,
     settings_of,
 )
@@ -28,7 +29,7 @@ from edge_agent.server.plain.schemas import InfillBody, Native, NativeBody
 from edge_agent.server.plain.text import streams_of
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import answer, event_stream, fed, framed
 
 router = APIRouter(tags=["text"])
 Events = AsyncGenerator[tuple[int, Event], None]
@@ -67,8 +68,12 @@ async def _answered(
     ]
     events = streams_of(texts, [prompt for _, prompt in made])
     if body.stream:
-        frames = _frames(events, machines, n)
-        return await event_stream(request, frames, services.heartbeat_s)
+
+        def told(each: tuple[int, Event]) -> list[dict[str, Any]]:
+            place, event = each
+            return machines[place * n + event.choice].feed(event)
+
+        return await event_stream(request, framed(fed(events, told)), services.heartbeat_s)
     return await answer(request, _whole(events, machines, n))
 
 
@@ -76,7 +81,7 @@ def _prepared(
     body: Native, prompts: Sequence[Parts], services: Services, texts: TextModel, name: str
 ) -> list[tuple[TextRequest, Prompt]]:
     asked = [native_request(body, parts, services.defaults, texts, name) for parts in prompts]
-    return [(request, texts.prepare(request)) for request in asked]
+    return [(request, prepared(texts, request)) for request in asked]
 
 
 def _about(
@@ -105,13 +110,6 @@ async def _whole(events: Events, machines: Sequence[NativeMachine], n: int) -> R
             for told in machines[at].feed(event):
                 ends[at] = told
     if len(ends) < len(machines):
-        raise EngineError("The generation ended without saying why; send the request again.")
+        raise unended()
     each = [ends[at] for at in range(len(machines))]
-    return Json(each[0] if len(each) == 1 else each)
-
-
-async def _frames(events: Events, machines: Sequence[NativeMachine], n: int) -> Frames:
-    async with aclosing(events):
-        async for place, event in events:
-            for told in machines[place * n + event.choice].feed(event):
-                yield frame(told)
+    return JsonResponse(each[0] if len(each) == 1 else each)

@@ -9,8 +9,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from edge_agent.chat.fold import unended
 from edge_agent.chat.messages import Done, Event, Progress, Text, TokenLogprob
-from edge_agent.errors import EngineError
 from edge_agent.server.completions.account import (
     progress_timings,
     prompt_progress,
@@ -134,7 +134,7 @@ async def text_completion(
             if isinstance(event, Done):
                 account.add(place, event)
     if not account.whole:
-        raise EngineError("The generation ended without saying why; send the request again.")
+        raise unended()
     choices = [
         {
             "text": (echo[index // n] if echo else "") + fold.text,

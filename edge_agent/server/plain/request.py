@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edge_agent.chat.messages import Prompt
 from edge_agent.chat.text import TextModel, TextRequest
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.form import plain_form
@@ -12,6 +13,7 @@ from edge_agent.server.completions.request import PRIORITIES, stops_of
 from edge_agent.server.completions.sampling import sampling_of
 from edge_agent.server.completions.schemas import Sampled
 from edge_agent.server.device.settings import biased, sampling_settings
+from edge_agent.server.errors import renamed
 from edge_agent.server.plain.schemas import (
     MAX_PROMPTS,
     Native,
@@ -23,6 +25,7 @@ from edge_agent.server.services import Defaults
 from edge_agent.server.surface import TEXT
 
 NO_LIMIT = 2**31 - 1  # tokens; the window is the limit
+NAMES = (("messages", "prompt"),)
 Parts = tuple[str | int, ...]
 
 
@@ -104,6 +107,14 @@ def _request(
         progress=bool(body.stream and (body.timings_per_token or body.return_progress)),
         name=name,
     )
+
+
+def prepared(texts: TextModel, request: TextRequest) -> Prompt:
+    """Raises what `TextModel.prepare` does."""
+    try:
+        return texts.prepare(request)
+    except RequestError as error:
+        raise renamed(error, NAMES) from None
 
 
 def _limit(given: int | None, field: str, least: int = 1) -> int | None:

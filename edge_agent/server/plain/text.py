@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,15 +13,15 @@ from edge_agent.chat.text import TextModel
 from edge_agent.errors import NotSupported
 from edge_agent.server.completions.chat import check_health, verbose, wants_of
 from edge_agent.server.completions.head import Head, new_id
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.plain.infill import Gap, filled
 from edge_agent.server.plain.merged import merged
 from edge_agent.server.plain.replies import TextMachine, text_completion
-from edge_agent.server.plain.request import Parts, prompts_of, text_request
+from edge_agent.server.plain.request import Parts, prepared, prompts_of, text_request
 from edge_agent.server.plain.schemas import TextBody
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import DONE, answer, event_stream, fed, framed
 
 router = APIRouter(tags=["text"])
 
@@ -41,12 +40,13 @@ async def completions(body: TextBody, request: Request, services: ServicesDep) -
     wants = wants_of(body, verbose(services, body, prompts[0]))
     if body.stream:
         machine = TextMachine(head, wants, len(prompts), n, echo)
-        frames = _frames(streams_of(texts, prompts), machine)
+        chunks = fed(streams_of(texts, prompts), lambda told: machine.feed(*told))
+        frames = framed(chunks, end=DONE)
         return await event_stream(request, frames, services.heartbeat_s)
 
     async def whole() -> Response:
         events = streams_of(texts, prompts)
-        return Json(await text_completion(events, head, wants, len(prompts), n, echo))
+        return JsonResponse(await text_completion(events, head, wants, len(prompts), n, echo))
 
     return await answer(request, whole())
 
@@ -63,7 +63,7 @@ def _prompts(body: TextBody, services: Services, texts: TextModel, name: str) ->
         text_request(body, _whole(body, parts, services, texts), services.defaults, texts, name)
         for parts in prompts_of(body.prompt)
     ]
-    return [texts.prepare(request) for request in requests]
+    return [prepared(texts, request) for request in requests]
 
 
 def _whole(body: TextBody, parts: Parts, services: Services, texts: TextModel) -> Parts:
@@ -76,11 +76,3 @@ def _whole(body: TextBody, parts: Parts, services: Services, texts: TextModel) -
 
 def _echo(body: TextBody, texts: TextModel, prompts: Sequence[Prompt]) -> list[str]:
     return [texts.text(prompt.ids) for prompt in prompts] if body.echo else []
-
-
-async def _frames(events: AsyncGenerator[tuple[int, Event], None], machine: TextMachine) -> Frames:
-    async with aclosing(events):
-        async for place, event in events:
-            for chunk in machine.feed(place, event):
-                yield frame(chunk)
-    yield b"data: [DONE]\n\n"

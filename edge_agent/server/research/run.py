@@ -13,12 +13,12 @@ from edge_agent.agent.jsonable import event_as_json, run_as_json
 from edge_agent.agent.records import Answered, Run, RunEvent, Task
 from edge_agent.errors import EngineError
 from edge_agent.server.completions.chat import check_health
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.research.runs import accepted, error_frame, event_frames, task_of
 from edge_agent.server.research.schemas import RunBody
 from edge_agent.server.services import AUTO_NAMES, Services
 from edge_agent.server.state import HolderDep, ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import answer, event_stream, framed, named
 
 router = APIRouter(tags=["agent"])
 
@@ -40,7 +40,8 @@ async def agent_run(
         return await _in_background(task, bool(body.stream), request, services)
     events = services.agent.stream(task)
     if body.stream:
-        return await event_stream(request, _frames(events), services.heartbeat_s, error_frame)
+        frames = framed(events, lambda event: named(event_as_json(event)))
+        return await event_stream(request, frames, services.heartbeat_s, error_frame)
     return await answer(request, _whole(events))
 
 
@@ -62,7 +63,7 @@ def to_task(body: RunBody, services: Services) -> Task:
 
 
 async def _whole(events: AsyncGenerator[RunEvent, None]) -> Response:
-    return Json(run_as_json(await _finished(events)))
+    return JsonResponse(run_as_json(await _finished(events)))
 
 
 async def _finished(events: AsyncGenerator[RunEvent, None]) -> Run:
@@ -71,10 +72,3 @@ async def _finished(events: AsyncGenerator[RunEvent, None]) -> Run:
             if isinstance(event, Answered):
                 return event.run
     raise EngineError("The run ended without an answer; send the task again.")
-
-
-async def _frames(events: AsyncGenerator[RunEvent, None]) -> Frames:
-    async with aclosing(events):
-        async for event in events:
-            data = event_as_json(event)
-            yield frame(data, data["type"])

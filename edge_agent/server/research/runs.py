@@ -14,10 +14,10 @@ from edge_agent.agent.records import Limits, Run, Status, Task
 from edge_agent.agent.runs.book import RunBook, told_as_json
 from edge_agent.errors import RequestError
 from edge_agent.server.completions.chat import check_health
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.research.schemas import FollowUpBody, WireLimits
 from edge_agent.server.state import HolderDep, ServicesDep
-from edge_agent.server.streaming import Frames, event_stream, frame
+from edge_agent.server.streaming import Frames, event_stream, frame, named
 
 router = APIRouter(prefix="/agent/runs", tags=["runs"])
 
@@ -47,13 +47,15 @@ async def list_runs(
     lines = services.kept_runs().book.lines(limit + 1, before, status, holder.ids)
     page = lines[:limit]
     next_before = page[-1].id if len(lines) > limit else None
-    return Json({"object": "list", "data": [asdict(line) for line in page], "next": next_before})
+    return JsonResponse(
+        {"object": "list", "data": [asdict(line) for line in page], "next": next_before}
+    )
 
 
 @router.get("/{id}", summary="A run")
 async def one_run(id: OwnRun, services: ServicesDep) -> Response:
     """The run; one that has not ended as far as it has come, with its steps so far."""
-    return Json(run_as_json(services.kept_runs().book.run(id)))
+    return JsonResponse(run_as_json(services.kept_runs().book.run(id)))
 
 
 @router.get("/{id}/events", summary="What happened in a run, and happens")
@@ -75,7 +77,7 @@ async def events(
 @router.post("/{id}/cancel", summary="End a run")
 async def cancel(id: OwnRun, services: ServicesDep) -> Response:
     """The run as it was left; 409 when it had ended by itself."""
-    return Json(run_as_json(await services.kept_runs().cancel(id)))
+    return JsonResponse(run_as_json(await services.kept_runs().cancel(id)))
 
 
 @router.post("/{id}/resume", summary="Go on with a run")
@@ -112,7 +114,7 @@ def task_of(body: FollowUpBody, model: str | None = None) -> Task:
 
 def accepted(run: Run) -> Response:
     """202: a run that goes on by itself."""
-    return Json(run_as_json(run), 202, headers={"Location": f"/agent/runs/{run.id}"})
+    return JsonResponse(run_as_json(run), 202, headers={"Location": f"/agent/runs/{run.id}"})
 
 
 async def event_frames(book: RunBook, run_id: str, after: int) -> Frames:
@@ -121,8 +123,7 @@ async def event_frames(book: RunBook, run_id: str, after: int) -> Frames:
     async with aclosing(book.events(run_id, after)) as told:
         async for each in told:
             head = b"" if each.seq is None else b"id: %d\n" % each.seq
-            data = told_as_json(each)
-            yield head + frame(data, data["type"])
+            yield head + named(told_as_json(each))
 
 
 def error_frame(body: dict[str, Any]) -> bytes:

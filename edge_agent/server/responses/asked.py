@@ -12,6 +12,7 @@ from typing import Any
 from edge_agent.chat.messages import Chat, ChatRequest, Completion, Done, Message, Prompt
 from edge_agent.engine.params import GenerateParams, Usage
 from edge_agent.errors import ContextOverflow, NotFound, NotSupported, RequestError
+from edge_agent.server.errors import renamed
 from edge_agent.server.responses.items import (
     Find,
     check_outputs,
@@ -19,7 +20,7 @@ from edge_agent.server.responses.items import (
     messages_of,
     new_id,
 )
-from edge_agent.server.responses.request import to_request
+from edge_agent.server.responses.request import NAMES, to_request
 from edge_agent.server.responses.schemas import CountBody, ResponseBody
 from edge_agent.server.services import Defaults
 from edge_agent.store.responses import UNFINISHED, ResponseRow, Shelf
@@ -134,14 +135,21 @@ def prompt_of(asked: Asked, keeps: bool = True) -> tuple[Prompt, str]:
     computed again and the model sees what it wrote as it wrote it. Raises what `Chat.prepare` does.
     """
     known = asked.previous
-    head = head_of(asked.chat, asked.request) if keeps or known else ""
-    if known is not None and _goes_on(asked, known, head):
-        try:
-            return _continued(asked, known), head
-        except ContextOverflow:
-            if not asked.truncates:
-                raise
-    return _whole(asked), head
+    try:
+        head = head_of(asked.chat, asked.request) if keeps or known else ""
+        return _prompt(asked, known if known and _goes_on(asked, known, head) else None), head
+    except RequestError as error:
+        raise renamed(error, NAMES) from None
+
+
+def _prompt(asked: Asked, known: ResponseRow | None) -> Prompt:
+    """known: of which the tokens come first."""
+    try:
+        return _continued(asked, known) if known else _whole(asked)
+    except ContextOverflow:
+        if not (known and asked.truncates):
+            raise
+        return _whole(asked)
 
 
 def head_of(chat: Chat, request: ChatRequest) -> str:

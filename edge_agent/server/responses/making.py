@@ -9,8 +9,9 @@ from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
 
+from edge_agent.chat.fold import unended
 from edge_agent.chat.messages import Done, Event, Prompt
-from edge_agent.errors import EngineBusy, EngineError, RequestError, StoreError
+from edge_agent.errors import EngineBusy, RequestError, StoreError
 from edge_agent.server.errors import error_body
 from edge_agent.server.responses.asked import Asked, prompt_of
 from edge_agent.server.responses.machine import Machine, Telling
@@ -183,7 +184,7 @@ class Making:
 async def _next(stream: AsyncGenerator[Event, None]) -> Event:
     event = await anext(stream, None)
     if event is None:
-        raise EngineError("The generation ended without saying why; send the request again.")
+        raise unended()
     return event
 
 

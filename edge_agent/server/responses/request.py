@@ -13,6 +13,7 @@ from edge_agent.chat.messages import ChatRequest, Message
 from edge_agent.errors import NotSupported, RequestError
 from edge_agent.server.completions.request import to_request as to_chat_request
 from edge_agent.server.completions.schemas import ChatBody
+from edge_agent.server.errors import renamed
 from edge_agent.server.responses.schemas import (
     ChoiceObject,
     CountBody,
@@ -31,6 +32,7 @@ NAMES = (
     ("max_completion_tokens", "max_output_tokens"),
     ("reasoning_effort", "reasoning.effort"),
     (".function.", "."),
+    ("messages", "input"),
 )
 LOGPROBS = "message.output_text.logprobs"
 ANY: tuple[Json, ...] = ({"role": "user", "content": "?"},)
@@ -49,20 +51,10 @@ def to_request(
         located = [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_url=False)]
         raise RequestValidationError(located) from None
     except RequestError as error:
-        raise _renamed(error) from None
+        raise renamed(error, NAMES) from None
     in_background = isinstance(body, ResponseBody) and body.background
     priority = max(asked.priority, 1) if in_background else asked.priority
     return replace(asked, messages=messages, prefill="", priority=priority)
-
-
-def _renamed(error: RequestError) -> RequestError:
-    """The same error in the words of this route."""
-    message, param = str(error), error.param
-    for theirs, ours in NAMES:
-        message = message.replace(theirs, ours)
-        param = param and param.replace(theirs, ours)
-    error.args, error.param = (message,), param
-    return error
 
 
 def _chat_body(body: CountBody) -> Json:

@@ -15,14 +15,14 @@ from edge_agent.errors import EdgeAgentError, NotFound, RequestError
 from edge_agent.server.completions.chat import check_health
 from edge_agent.server.door.holder import Holder
 from edge_agent.server.errors import error_body
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.responses.asked import Asked, ask, prompt_of
 from edge_agent.server.responses.desk import Desk
 from edge_agent.server.responses.making import Making, Ready
 from edge_agent.server.responses.schemas import CountBody, ResponseBody
 from edge_agent.server.services import Services
 from edge_agent.server.state import HolderDep, ServicesDep
-from edge_agent.server.streaming import Frames, answer, event_stream, frame
+from edge_agent.server.streaming import Frames, answer, event_stream, frame, framed, named
 from edge_agent.store.responses import ResponseRow, Shelf
 
 router = APIRouter(tags=["responses"])
@@ -92,9 +92,11 @@ async def one_response(
     one that was created with background and stream, past the one numbered `starting_after`."""
     desk = services.kept_responses()
     if not stream:
-        return Json(desk.response(id))
+        return JsonResponse(desk.response(id))
     desk.check_streams(id)
-    return await event_stream(request, _retold(desk, id, starting_after), services.heartbeat_s)
+    return await event_stream(
+        request, framed(desk.events(id, starting_after), named), services.heartbeat_s
+    )
 
 
 @router.delete("/v1/responses/{id}", summary="Delete a stored response")
@@ -109,7 +111,7 @@ async def delete_response(id: OwnResponse, services: ServicesDep) -> dict[str, A
 @router.post("/responses/{id}/cancel", include_in_schema=False)
 async def cancel_response(id: OwnResponse, services: ServicesDep) -> Response:
     """The response as it was left; one that had ended stays as it was."""
-    return Json(await services.kept_responses().cancel(id))
+    return JsonResponse(await services.kept_responses().cancel(id))
 
 
 @router.post("/v1/responses/{id}/stop_thinking", summary="Stop thinking, and answer")
@@ -144,7 +146,7 @@ async def input_items(
     page = rest[:limit]
     ends = (page[0]["id"], page[-1]["id"]) if page else (None, None)
     more = {"first_id": ends[0], "last_id": ends[1], "has_more": len(rest) > limit}
-    return Json({"object": "list", "data": page, **more})
+    return JsonResponse({"object": "list", "data": page, **more})
 
 
 def recover(services: Services) -> int:
@@ -198,33 +200,27 @@ async def _in_background(
     making = Making(body, asked, desk.store.put, ready, desk.owner, tape=True, holder=holder.id)
     desk.submit(making)
     if not making.streams:
-        return Json(making.response)
-    return await event_stream(request, _retold(desk, making.id, -1), services.heartbeat_s)
+        return JsonResponse(making.response)
+    return await event_stream(request, framed(desk.events(making.id), named), services.heartbeat_s)
 
 
 async def _whole(making: Making) -> Response:
     async with aclosing(making.work()) as events:
         async for _ in events:
             pass
-    return Json(making.response)
+    return JsonResponse(making.response)
 
 
 async def _frames(making: Making) -> Frames:
     async with aclosing(making.work()) as events:
         try:
             async for event in events:
-                yield frame(event, event["type"])
+                yield named(event)
         except EdgeAgentError as error:
             if not making.n_told:
                 raise
             for event in await making.fail(error):
-                yield frame(event, event["type"])
-
-
-async def _retold(desk: Desk, response_id: str, after: int) -> Frames:
-    async with aclosing(desk.events(response_id, after)) as events:
-        async for event in events:
-            yield frame(event, event["type"])
+                yield named(event)
 
 
 def _error_frame(body: dict[str, Any], number: int) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from edge_agent.errors import NotSupported
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import answer
 from edge_agent.server.surface import EMBEDDINGS
@@ -46,7 +46,7 @@ def _response(name: str, embedded: Embedded, as_base64: bool) -> Response:
         {"object": "embedding", "index": index, "embedding": write(vector)}
         for index, vector in enumerate(embedded.vectors)
     ]
-    return Json({"object": "list", "model": name, "data": data, "usage": usage(embedded)})
+    return JsonResponse({"object": "list", "model": name, "data": data, "usage": usage(embedded)})
 
 
 def texts_of(body: EmbeddingsBody) -> list[str]:

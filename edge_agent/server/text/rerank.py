@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edge_agent.errors import RequestError
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import answer
 from edge_agent.server.text.embedder import EmbeddingModel
@@ -39,9 +39,9 @@ async def _answer(model: EmbeddingModel, body: RerankBody, documents: list[str])
     scores = [float(other @ query) for other in others]
     order = sorted(range(len(scores)), key=lambda index: -scores[index])[: body.top_n]
     if body.documents is None:
-        return Json([_tei(body, index, scores[index], documents) for index in order])
+        return JsonResponse([_tei(body, index, scores[index], documents) for index in order])
     results = [_jina(body, index, scores[index], documents) for index in order]
-    return Json(
+    return JsonResponse(
         {"model": model.name, "object": "list", "usage": usage(embedded), "results": results}
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from edge_agent.errors import NotSupported
 from edge_agent.server.errors import status_response
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import Services
-from edge_agent.server.state import ServicesDep
+from edge_agent.server.state import HolderDep, ServicesDep
 from edge_agent.server.tools.tools import FAR, is_far
-from edge_agent.tools.mcp.desk import ApprovalDesk
+from edge_agent.tools.mcp.desk import ApprovalDesk, Waiting
 
 NONE = "No tool asks here: start the server with --mcp-servers-config."
 router = APIRouter(tags=["tools"])
@@ -30,22 +30,30 @@ class Word(BaseModel):
 
 
 @router.get("/tools/approvals", summary="Calls that wait for a word")
-async def waiting(request: Request, services: ServicesDep) -> Response:
-    """The calls of MCP servers' tools that their file says to ask for. Look at least every 30
-    seconds: while nobody looks, the agent has no tools that ask."""
+async def waiting(request: Request, services: ServicesDep, holder: HolderDep) -> Response:
+    """The calls of MCP servers' tools that their file says to ask for, of the runs of the API key
+    that asks. Look at least every 30 seconds: while nobody looks, those runs have no tools that
+    ask."""
     if is_far(request):
         return status_response(403, FAR)
-    calls = desk_of(services).look()
-    return Json([{"id": c.id, "since": c.since, **asdict(c.asked)} for c in calls])
+    return JsonResponse([_shown(call) for call in desk_of(services).look(holder.ids)])
 
 
 @router.post("/tools/approvals/{id}", summary="Allow a call, or do not")
-async def decide(id: str, word: Word, request: Request, services: ServicesDep) -> Response:
+async def decide(
+    id: str, word: Word, request: Request, services: ServicesDep, holder: HolderDep
+) -> Response:
     """The call goes on at once, or its run goes on without it."""
     if is_far(request):
         return status_response(403, FAR)
-    desk_of(services).decide(id, word.allow, word.always)
-    return Json({"id": id, "allow": word.allow})
+    desk_of(services).decide(id, word.allow, word.always, holder.ids)
+    return JsonResponse({"id": id, "allow": word.allow})
+
+
+def _shown(call: Waiting) -> dict[str, Any]:
+    asked = call.asked
+    told = {"server": asked.server, "tool": asked.tool, "arguments": dict(asked.arguments)}
+    return {"id": call.id, "since": call.since, **told}
 
 
 def desk_of(services: Services) -> ApprovalDesk:

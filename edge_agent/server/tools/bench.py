@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -37,21 +37,33 @@ class Listed:
         }
 
 
+Foreign: TypeAlias = Callable[[], Iterable[Listed]]
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Those that --tools has named, by name."""
+    """own: those that --tools has named, by name. foreign: those of MCP servers, as they are when
+    it is called."""
 
-    listed: Mapping[str, Listed] = field(default_factory=dict)
+    own: Mapping[str, Listed] = field(default_factory=dict)
+    foreign: Foreign = tuple
+
+    @property
+    def listed(self) -> dict[str, Listed]:
+        """All there are now, by name."""
+        theirs = {listed.tool.name: listed for listed in self.foreign()}
+        return {**self.own, **theirs, **self.own}
 
     def find(self, name: str) -> Tool:
         """Raises NotFound."""
-        if name not in self.listed:
-            known = ", ".join(self.listed) or "none"
+        listed = self.listed
+        if name not in listed:
+            known = ", ".join(listed) or "none"
             raise NotFound(f"There is no tool {name!r} here; there is: {known}.")
-        return self.listed[name].tool
+        return listed[name].tool
 
 
-def chosen(wanted: Iterable[str], own: Iterable[Listed], foreign: Iterable[Listed]) -> Bench | None:
+def chosen(wanted: Iterable[str], own: Iterable[Listed], foreign: Foreign = tuple) -> Bench | None:
     """What --tools asks for; None where it was not given. MCP servers' tools come with any of them.
 
     Raises ConfigError for a name that is no tool's.
@@ -63,5 +75,5 @@ def chosen(wanted: Iterable[str], own: Iterable[Listed], foreign: Iterable[Liste
         raise ConfigError(
             f"--tools: there is no tool {unknown[0]} here; there is {ALL}, {', '.join(by_name)}."
         )
-    mine = [listed for name, listed in by_name.items() if ALL in names or name in names]
-    return Bench({listed.tool.name: listed for listed in (*mine, *foreign)})
+    mine = {n: listed for n, listed in by_name.items() if ALL in names or n in names}
+    return Bench(mine, foreign)

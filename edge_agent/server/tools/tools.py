@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from edge_agent.errors import NotSupported, ToolError
 from edge_agent.server.errors import status_response
-from edge_agent.server.output import Json
+from edge_agent.server.output import JsonResponse
 from edge_agent.server.services import Services
 from edge_agent.server.state import ServicesDep
 from edge_agent.server.streaming import frame
@@ -39,7 +39,7 @@ async def list_tools(request: Request, services: ServicesDep) -> Response:
     """The tools that `--tools` has named and those of the MCP servers, with their schemas."""
     if is_far(request):
         return status_response(403, FAR)
-    return Json([listed.as_json() for listed in bench_of(services).listed.values()])
+    return JsonResponse([listed.as_json() for listed in bench_of(services).listed.values()])
 
 
 @router.post("/tools", summary="Run a tool")
@@ -53,7 +53,7 @@ async def run_tool(call: ToolCall, request: Request, services: ServicesDep) -> R
         raise NotSupported("x-tool-runtime: tools run here and in no other place.")
     if call.stream:
         return StreamingResponse(_events(tool, call.params), media_type="text/event-stream")
-    return Json(await _ran(tool, call.params))
+    return JsonResponse(await _ran(tool, call.params))
 
 
 def bench_of(services: Services) -> Bench:

@@ -9,18 +9,21 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call that waits for a person's word. tool: as its server names it."""
+    """A call that waits for a person's word. tool: as its server names it. holder: whose run
+    wants it."""
 
     server: str
     tool: str
     arguments: Mapping[str, Any]
+    holder: str = ""
 
 
 class Approver(Protocol):
-    """A person, or whoever stands in for one. present: whether there is anyone to ask now."""
+    """A person, or whoever stands in for one."""
 
-    @property
-    def present(self) -> bool: ...
+    def is_there(self, holder: str) -> bool:
+        """Whether there is anyone to ask now about calls of this holder's runs."""
+        ...
 
     async def allows(self, asked: Asked) -> bool:
         """False where nobody has said yes in time."""
@@ -33,8 +36,7 @@ class Always:
 
     answer: bool
 
-    @property
-    def present(self) -> bool:
+    def is_there(self, holder: str) -> bool:
         return self.answer
 
     async def allows(self, asked: Asked) -> bool:

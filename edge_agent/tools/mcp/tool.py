@@ -32,6 +32,7 @@ class McpTool(Tool):
     link: Link
     approval: Approval
     approver: Approver
+    holder: str = ""  # whose run calls it
 
     @classmethod
     def over(
@@ -66,10 +67,17 @@ class McpTool(Tool):
             raise ToolError(f"{self.name} gave back nothing.")
         return text
 
+    def for_holder(self, holder: str) -> McpTool | None:
+        """None where a person is to be asked and nobody is there."""
+        if self.approval == "ask" and not self.approver.is_there(holder):
+            return None
+        return replace(self, holder=holder)
+
     async def _allowed(self, arguments: Mapping[str, Any]) -> bool:
         if self.approval != "ask":
             return self.approval == "allow"
-        return await self.approver.allows(Asked(self.server, self.remote.name, arguments))
+        asked = Asked(self.server, self.remote.name, arguments, self.holder)
+        return await self.approver.allows(asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edge_agent.agent.answer.answerer import Answerer, echoes, is_missing
+from edge_agent.agent.answer.answerer import NOT_FOUND, Answerer, echoes, is_missing
 from edge_agent.agent.refine.evidence import Evidence
 from edge_agent.agent.refine.passages import split
 from edge_agent.agent.refine.ranker import Ranker
@@ -50,6 +50,20 @@ async def test_the_facts_the_model_points_at_are_the_proof() -> None:
 async def test_a_fact_with_the_answers_words_is_cited_when_the_model_points_past_it() -> None:
     _, cited = await quotes({"facts": [1], "answer": "Ane Pollock"})
     assert cited == ["She was built by Ane Pollock.", "The Thrift is an old smack."]
+
+
+@pytest.mark.parametrize(
+    ("wrote", "text"),
+    [("May Pen", "May Pen"), ("May ", NOT_FOUND), ("May ,", NOT_FOUND), ("June Tenth", NOT_FOUND)],
+)
+async def test_a_date_is_no_place(wrote: str, text: str) -> None:
+    found = Evidence()
+    said = "He died in May Pen on May 24, 1974."
+    page = Page("http://h/brand", "Brand", said, "text/html", "web", "2026-01-01T00:00:00Z")
+    found.add(page, split(said))
+    answerer = Answerer(Pointing({"facts": [1], "answer": wrote}), Ranker(None), 200)
+    answer = await answerer.extract("Where did Ode Brand die?", found)
+    assert answer.text == text
 
 
 @pytest.mark.parametrize("numbers", [[], [99], [2, 2]])

@@ -261,17 +261,6 @@ async def test_the_same_words_of_a_page_keep_their_number() -> None:
     assert as_text(evidence).count(NEEDLE) == 1
 
 
-async def test_what_the_transcript_holds_is_only_named_again() -> None:
-    evidence = Evidence()
-    one = refiner(FakeChat([Says()]))
-    text = f"{NEEDLE} She sank."
-    await one.refine([page(text)], "", "Who?", evidence)
-    again = await one.refine([page(text)], "", "Who?", evidence, told={1})
-    assert NEEDLE not in again.notes[0].text
-    assert "Told before: [1]" in again.notes[0].text
-    assert "[2] She sank." in again.notes[0].text
-
-
 async def test_pages_of_a_turn_compete_for_one_budget() -> None:
     pages = [page(LONG, "http://h/filler"), page(f"{NEEDLE} {LONG}", "http://h/needle")]
     evidence = Evidence()

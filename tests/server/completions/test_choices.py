@@ -142,6 +142,21 @@ def test_streamed_log_probabilities_are_in_step_with_the_text(serving: Serving) 
     assert text == "Hé, S ".encode()
 
 
+@pytest.mark.parametrize("step", [1, 50])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_is_only_a_call_has_the_log_probabilities_of_its_tokens(
+    serving: Serving, stream: bool, step: int
+) -> None:
+    url = serving(services_of(saying(CALLED, step=step)))
+    asked: Any = {"model": "auto", "messages": USER, "tools": [TOOL], "logprobs": True}
+    create = client_of(url).chat.completions.create
+    choices = [chunk.choices[0] for chunk in create(**asked, stream=True)] if stream else []
+    choices = choices or [create(**asked).choices[0]]
+    told = [t for c in choices for t in (c.logprobs and c.logprobs.content) or []]
+    assert bytes(b for t in told for b in t.bytes or []).decode() == CALLED
+    assert choices[-1].finish_reason == "tool_calls"
+
+
 def test_without_asking_there_are_no_log_probabilities(serving: Serving) -> None:
     assert "logprobs" not in post(serving(services_of(saying("Hi")))).json()["choices"][0]
 

@@ -159,6 +159,26 @@ async def test_streamed_log_probabilities_come_with_their_text(
     )
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_forced_call_has_the_log_probabilities_of_all_it_is_written_with(
+    client: openai.AsyncOpenAI, stream: bool
+) -> None:
+    town = {"type": "object", "properties": {"town": {"type": "string", "maxLength": 9}}}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": town}}
+    choice = {"type": "function", "function": {"name": "weather"}}
+    asked = ask("Is it sunny in Bergen?", logprobs=True, tools=[tool], tool_choice=choice)
+    asked |= {"max_tokens": 64, "stream": stream, "parallel_tool_calls": False}
+    answer: Any = await client.chat.completions.create(**asked)
+    choices = [chunk.choices[0] async for chunk in answer] if stream else [answer.choices[0]]
+    told = [t for c in choices for t in (c.logprobs and c.logprobs.content) or []]
+    written = bytes(b for token in told for b in token.bytes or []).decode()
+    parts = [c.delta if stream else c.message for c in choices]
+    called = [call.function for part in parts for call in part.tool_calls or []]
+    assert f'"name": "{called[0].name}"' in written
+    assert "".join(call.arguments for call in called) in written
+    assert all(token.logprob <= 0 for token in told)
+
+
 async def test_what_was_cached_is_told_also_where_a_stop_string_ends(
     client: openai.AsyncOpenAI,
 ) -> None:

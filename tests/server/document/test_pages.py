@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from edge_agent.server.app import create_app
 from edge_agent.server.document.html import type_of
@@ -22,7 +26,8 @@ from tests.server.conftest import running
 from tests.server.fakes import FakeAgent, FakeChat
 from tests.server.house import house
 
-DOCUMENT: dict[str, Any] = create_app(Services(FakeChat(), FakeAgent())).openapi()
+APP = create_app(Services(FakeChat(), FakeAgent()))
+DOCUMENT: dict[str, Any] = APP.openapi()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, item in DOCUMENT["paths"].items()
@@ -45,6 +50,30 @@ def command_of(name: str) -> str:
 
 def test_every_route_has_a_page_and_every_page_a_route() -> None:
     assert set(OPERATIONS) == set(PAGES)
+
+
+def test_what_is_not_in_the_document_is_another_path_of_what_is() -> None:
+    included = [getattr(route, "original_router", None) for route in APP.routes]
+    inner = [route for router in included if router for route in router.routes]
+    routes = [route for route in (*APP.routes, *inner) if isinstance(route, APIRoute)]
+    told = {route.endpoint for route in routes if route.include_in_schema}
+    others = [r for r in routes if not r.include_in_schema and r.endpoint not in told]
+    assert {route.path for route in others} == {"/docs", "/models"}
+    assert len(told) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_example_asks_its_own_route(name: str) -> None:
+    method, path = name.split(" ")
+    last = command_of(name).rpartition("curl ")[2]
+    given, *flags = shlex.split(last.partition(BASE)[2])
+    sent = "POST" if "-d" in flags else "GET"
+    assert (flags[flags.index("-X") + 1] if "-X" in flags else sent) == method
+    asked = re.sub(r"\{[a-z:]+\}", "[^/]+", path)
+    assert re.fullmatch(asked, given.partition("?")[0]), f"{given} is not {path}"
+    if "-d" in flags:
+        (content,) = OPERATIONS[name]["requestBody"]["content"].values()
+        assert json.loads(flags[flags.index("-d") + 1]) == content["example"]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import anthropic
 import httpx
 import pytest
 
+from edge_agent.agent.records import Answered, Run
 from edge_agent.chat.messages import CallPiece, Done, Text, Thought, ToolCall
 from edge_agent.errors import (
     ContextOverflow,
@@ -20,7 +22,7 @@ from edge_agent.errors import (
 from edge_agent.server.services import EngineHealth, Services
 from tests.patience import HANG_S
 from tests.server.conftest import Serving, eventually, leave
-from tests.server.fakes import USAGE, FakeAgent, FakeChat, Forever, Gate
+from tests.server.fakes import RUN, USAGE, FakeAgent, FakeChat, Forever, Gate
 
 USER: list[Any] = [{"role": "user", "content": "Hi"}]
 WEATHER: Any = {
@@ -132,6 +134,43 @@ def test_the_agent_answers_under_its_name(serving: Serving) -> None:
     answer = post(serving(Services(FakeChat(), agent)), model="agent").json()
     assert answer["model"] == "fake-1b-agent" and answer["content"][-1]["type"] == "text"
     assert agent.tasks
+
+
+MISSING = replace(RUN, answer="not found", citations=(), tried=("the light",))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "run",
+    [
+        MISSING,
+        replace(MISSING, reason="token_limit", forced=True),
+        replace(MISSING, status="failed", reason="env_error", answer="No answer: it broke."),
+    ],
+)
+def test_a_run_that_found_nothing_ends_its_turn_as_any_other(
+    serving: Serving, run: Run, stream: bool
+) -> None:
+    client = client_of(serving(Services(FakeChat(), FakeAgent([Answered(run)]))))
+    asked: Any = {"model": "agent", "max_tokens": 100, "messages": USER}
+    if stream:
+        with client.messages.stream(**asked) as events:
+            answer: Any = events.get_final_message()
+    else:
+        answer = client.messages.create(**asked)
+    assert (answer.stop_reason, answer.stop_sequence) == ("end_turn", None)
+    assert answer.content[-1].text.startswith(run.answer)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_agent_cannot_honour_is_named_as_it_is_called_here(
+    serving: Serving, stream: bool
+) -> None:
+    url = serving(Services(FakeChat(), FakeAgent()))
+    answer = post(url, model="agent", stop_sequences=["END"], stream=stream)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (500, "stop_sequences")
+    assert error["message"].startswith("stop_sequences is not supported: ")
 
 
 def test_tokens_are_counted_whether_or_not_they_fit(serving: Serving) -> None:

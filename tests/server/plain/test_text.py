@@ -39,6 +39,16 @@ def test_a_stream_says_the_same(serving: Serving) -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/completion"])
+def test_a_prompt_that_does_not_fit_is_named_as_it_is_called_here(
+    serving: Serving, path: str
+) -> None:
+    answer = post(serving(writing("x")), path, prompt="a" * 5000)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["n_prompt_tokens"]) == (400, "prompt", 5000)
+    assert "shorten the prompt" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("prompt", "ids"),
     [

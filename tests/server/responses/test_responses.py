@@ -240,6 +240,9 @@ def test_fields_of_llama_server_are_read(client: Client) -> None:
         ({"input": "x", "min_p": 7}, 400, "min_p"),
         ({"input": "x", "n": 2}, 501, "n"),
         ({"input": "x", "text": {"format": {"type": "json_schema"}}}, 400, "text.format.schema"),
+        ({"model": "agent", "input": [{"role": "system", "content": "Be brief."}]}, 400, "input"),
+        ({"model": "agent", "input": [{"role": "assistant", "content": "It"}]}, 400, "input"),
+        ({"model": "agent", "input": "x", "stop": ["END"]}, 501, "stop"),
     ],
 )
 def test_what_cannot_be_done_is_named(
@@ -258,6 +261,7 @@ def test_a_prompt_that_does_not_fit_says_by_how_much(client: Client) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client(FakeChat(refusal=ContextOverflow(9000, 4096))).responses.create(model="x", input="H")
     assert caught.value.type == "exceed_context_size_error"
+    assert caught.value.param == "input" and "shorten the input" in caught.value.message
 
 
 def test_a_full_queue_is_429_also_for_a_stream(client: Client) -> None:

@@ -21,7 +21,7 @@ from edge_agent.chat.messages import (
     ToolCall,
 )
 from edge_agent.engine.params import GenerateParams
-from edge_agent.errors import ContextOverflow, StoreError
+from edge_agent.errors import ContextOverflow, NotFound, StoreError
 from edge_agent.server.responses.desk import Desk
 from edge_agent.server.services import Services
 from edge_agent.store.database import Database
@@ -88,7 +88,8 @@ def test_a_response_that_is_not_to_be_stored_is_not(client: Client, store: Respo
     created = mine.responses.create(model="x", input="Hi", store=False)
     with pytest.raises(openai.NotFoundError):
         mine.responses.retrieve(created.id)
-    assert not store.has(created.id)
+    with pytest.raises(NotFound):
+        store.get(created.id)
 
 
 def test_a_continuation_begins_with_the_tokens_that_were_generated(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from edge_agent.errors import NotFound, ToolError
 from edge_agent.tools.base import Tool
@@ -15,10 +16,12 @@ CALL = Waiting("ask_1", Asked("shop", "price", {"article": "lamp"}), 1.0)
 class ObligingDesk(ApprovalDesk):
     """Whatever is decided, the same call waits again."""
 
-    def look(self) -> list[Waiting]:
+    def look(self, holders: Collection[str] = ("",)) -> list[Waiting]:
         return [CALL]
 
-    def decide(self, id: str, allow: bool, always: bool = False) -> None:
+    def decide(
+        self, id: str, allow: bool, always: bool = False, holders: Collection[str] = ("",)
+    ) -> None:
         if id != CALL.id:
             raise NotFound(f"No call {id!r} waits.")
 

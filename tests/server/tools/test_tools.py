@@ -23,7 +23,7 @@ THEIRS = [Listed(FAIL, "mcp", "Fails", writes=True), Listed(DAWDLE, "mcp")]
 
 @pytest.fixture
 def url(serving: Serving) -> str:
-    return serving(Services(FakeChat(), FakeAgent(), tools=chosen(["all"], OWN, THEIRS)))
+    return serving(Services(FakeChat(), FakeAgent(), tools=chosen(["all"], OWN, lambda: THEIRS)))
 
 
 def run(url: str, tool: str, params: dict[str, Any] | None = None, **more: Any) -> httpx.Response:
@@ -81,14 +81,24 @@ def test_without_the_flag_no_tool_is_run(serving: Serving) -> None:
 
 
 def test_the_flag_names_tools_or_all_and_knows_no_others() -> None:
-    assert chosen([], OWN, THEIRS) is None
-    assert names(chosen(["search"], OWN, [])) == ["search"]
-    assert names(chosen(["search"], OWN, THEIRS)) == ["search", "fail", "dawdle"]
-    assert names(chosen(["all"], OWN, THEIRS)) == ["search", "fetch_url", "fail", "dawdle"]
+    assert chosen([], OWN, lambda: THEIRS) is None
+    assert names(chosen(["search"], OWN)) == ["search"]
+    assert names(chosen(["search"], OWN, lambda: THEIRS)) == ["search", "fail", "dawdle"]
+    assert names(chosen(["all"], OWN, lambda: THEIRS)) == ["search", "fetch_url", "fail", "dawdle"]
     with pytest.raises(ConfigError, match="no tool exec_shell_command here; there is all, search"):
-        chosen(["exec_shell_command"], OWN, THEIRS)
+        chosen(["exec_shell_command"], OWN, lambda: THEIRS)
 
 
 def names(bench: Bench | None) -> list[str]:
     assert bench is not None
     return list(bench.listed)
+
+
+def test_tools_that_come_and_go_are_listed_and_run_as_they_are_now(serving: Serving) -> None:
+    theirs = list(THEIRS)
+    url = serving(Services(FakeChat(), FakeAgent(), tools=chosen(["search"], OWN, lambda: theirs)))
+    theirs[:] = [THEIRS[1]]
+    assert [tool["tool"] for tool in httpx.get(f"{url}/tools").json()] == ["search", "dawdle"]
+    assert run(url, "fail").status_code == 404
+    theirs.append(THEIRS[0])
+    assert run(url, "fail").json() == {"error": "it is out of order."}
