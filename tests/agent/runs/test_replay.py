@@ -23,7 +23,7 @@ from edge_agent.tools.base import Page, SearchHit
 from .endless import call_line, endless_service
 
 TEXT = st.text(max_size=8)
-FEW = 10  # facts that it takes to know the answer: two steps
+FEW = 8  # facts that it takes to know the answer: two steps
 PAGE = Page("http://w/1", "One", "It is so. It is not.", "text/html", "web", "2026-01-01T00:00:00Z")
 
 
