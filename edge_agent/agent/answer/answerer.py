@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from edge_agent.agent.answer.answer import Answer
-from edge_agent.agent.answer.claims import claims
+from edge_agent.agent.answer.claims import bearing, claims
 from edge_agent.agent.answer.comparison import Comparison, comparison
 from edge_agent.agent.answer.links import links, returned, without_made_up
 from edge_agent.agent.answer.question import Kind, asked
@@ -65,7 +65,8 @@ class Answerer:
             cited = self._with_carrier(cited, found, question, facts)
         if wanted.kind == "date":
             found = fullest(found, _on_their_pages(cited, facts))
-        return _with_claims(found, cited, facts, completion)
+        told = " ".join([question, found, *(str(wrote[name]) for name in wrote if name != "facts")])
+        return _with_claims(found, bearing(cited, told), facts, completion)
 
     async def support(
         self, question: str, answer: str, evidence: Evidence, known: Collection[str] = ()
@@ -81,6 +82,7 @@ class Answerer:
         completion = await self._point(text, facts, {})
         cited = self._cited(_loads(completion.text), facts)
         cited = self._with_carrier(cited, answer, question, facts)
+        cited = bearing(cited, f"{question} {answer}")
         return _with_claims(answer, cited, facts, completion)
 
     async def _point(self, text: str, facts: Sequence[Fact], more: dict[str, object]) -> Completion:

@@ -40,6 +40,13 @@ def claims(answer: str, cited: Sequence[Citation], facts: Sequence[Fact]) -> tup
     return tuple(Claim(text, _carriers(text, told)) for text in sentences(answer))
 
 
+def bearing(cited: Sequence[Fact], text: str) -> list[Fact]:
+    """The facts that have a word of a text, as small models point at their neighbours too; all of
+    them where none has."""
+    wanted = set(words(text))
+    return [fact for fact in cited if wanted & set(words(fact.passage.text))] or list(cited)
+
+
 def is_long(answer: str) -> bool:
     """Whether an answer is text, and not the short phrase that was asked for."""
     return len(answer.split()) > LONG_WORDS

@@ -52,6 +52,18 @@ async def test_a_fact_with_the_answers_words_is_cited_when_the_model_points_past
     assert cited == ["She was built by Ane Pollock.", "The Thrift is an old smack."]
 
 
+async def test_a_fact_that_has_no_word_of_what_was_asked_and_written_is_not_cited() -> None:
+    _, cited = await quotes({"facts": [2, 3], "answer": "Ane Pollock"})
+    assert cited == ["She was built by Ane Pollock."]
+    _, cited = await quotes({"facts": [2, 3], "thought": "With tanned sails.", "answer": "Ane"})
+    assert cited == ["She was built by Ane Pollock.", "She has tanned sails."]
+
+
+async def test_what_the_model_points_at_is_cited_where_nothing_has_a_word_of_it() -> None:
+    _, cited = await quotes({"facts": [3], "answer": "Mara Voss"})
+    assert cited == ["She has tanned sails."]
+
+
 @pytest.mark.parametrize(
     ("wrote", "text"),
     [("May Pen", "May Pen"), ("May ", NOT_FOUND), ("May ,", NOT_FOUND), ("June Tenth", NOT_FOUND)],
