@@ -41,7 +41,7 @@ def measure(path: str, layout: Layout) -> dict[str, float]:
     listen(lambda level, text: lines.append(text))
     lib.llama_backend_init()
     wanted = lib.llama_model_default_params()
-    wanted.use_extra_bufts = layout.repack
+    wanted.use_extra_bufts = True
     model = lib.llama_model_load_from_file(path.encode(), wanted)
     params = lib.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_ubatch = layout.n_ctx, layout.n_batch, layout.n_batch

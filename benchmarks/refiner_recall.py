@@ -2,7 +2,7 @@
 
     python -m benchmarks.refiner_recall QUESTIONS.jsonl --embedder DIR
     python -m benchmarks.refiner_recall QUESTIONS.jsonl                      words only
-    python -m benchmarks.refiner_recall QUESTIONS.jsonl --embedder DIR --set title_in_query=0
+    python -m benchmarks.refiner_recall QUESTIONS.jsonl --embedder DIR --set title_words=0
 
 A line of QUESTIONS is an object with `question` and `paragraphs`: a list of objects with `title`,
 `sentences`, and, where some of them support the answer, their numbers in `support_idx`. Each

@@ -73,7 +73,7 @@ def fingerprint(root: Path, environment: Mapping[str, str]) -> str:
         (root / "pyproject.toml").read_text(),
         str(root),
         sys.version,
-        choose_backend(machine, environment.get("EDGE_AGENT_BACKEND")),
+        choose_backend(machine, environment.get("EDGE_AGENT_BUILD")),
         environment.get("CMAKE_ARGS", ""),
         machine.cpu_flags,
     ]

@@ -112,12 +112,12 @@ def has_nvidia_gpu() -> bool:
 
 
 def choose_backend(machine: Machine, wanted: str | None) -> str:
-    """What EDGE_AGENT_BACKEND says, else Metal on Apple silicon, CUDA with a GPU, else CPU."""
+    """What EDGE_AGENT_BUILD says, else Metal on Apple silicon, CUDA with a GPU, else CPU."""
     if wanted:
         if wanted not in BACKENDS:
-            raise SetupError(f"EDGE_AGENT_BACKEND={wanted} is not one of {', '.join(BACKENDS)}.")
+            raise SetupError(f"EDGE_AGENT_BUILD={wanted} is not one of {', '.join(BACKENDS)}.")
         if wanted == "cuda" and machine.nvcc is None:
-            raise SetupError("EDGE_AGENT_BACKEND=cuda needs nvcc: install the CUDA toolkit.")
+            raise SetupError("EDGE_AGENT_BUILD=cuda needs nvcc: install the CUDA toolkit.")
         return wanted
     if machine.system == "Darwin" and machine.arch == "arm64":
         return "metal"
@@ -155,7 +155,7 @@ def _accepts(compiler: str, flags: Sequence[str]) -> bool:
 def plan(version: str, environment: Mapping[str, str]) -> Recipe:
     """How this machine builds that version. Raises SetupError."""
     machine = this_machine()
-    backend = choose_backend(machine, environment.get("EDGE_AGENT_BACKEND"))
+    backend = choose_backend(machine, environment.get("EDGE_AGENT_BUILD"))
     compiler = find_compiler(environment)
     told = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
     flags = NO_AMX if machine.is_x86_linux and _accepts(compiler, NO_AMX) else ()

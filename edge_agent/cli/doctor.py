@@ -32,7 +32,7 @@ from edge_agent.errors import EdgeAgentError, NotFound
 from edge_agent.tools.base import SearchProvider
 
 PROBE = "weather"  # every engine finds something
-NO_ENGINE = "Name a SearXNG with --search-url, a library (`edge-agent library add`), or an API key."
+NO_ENGINE = "Name a SearXNG with --search, a library (`edge-agent library add`), or an API key."
 MARKS: Mapping[State, str] = MappingProxyType(
     {"good": "[green]good[/]   ", "note": "[yellow]note[/]   ", "problem": "[red]problem[/]"}
 )

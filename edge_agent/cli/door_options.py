@@ -45,7 +45,8 @@ CorsOrigins = Annotated[
     typer.Option(
         "--cors-origins",
         help="Web pages that may use this server: origins with commas between, localhost, or *. "
-        "By default localhost, and every page where a key is asked for and --tools is not given.",
+        "By default localhost, and every page where a key is asked for and neither --tools nor "
+        "--mcp-servers-config is given.",
     ),
 ]
 Metrics = Annotated[
@@ -161,7 +162,8 @@ def keys_of(file: Path | None) -> tuple[str, ...]:
         lines = file.expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--api-key-file {file} could not be read: {error}.") from None
-    keys = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    bare = (line.strip() for line in lines)
+    keys = tuple(line for line in bare if line and not line.startswith("#"))
     if not keys:
         raise ConfigError(f"--api-key-file {file} holds no key: write one a line.")
     return keys

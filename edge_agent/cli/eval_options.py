@@ -41,7 +41,8 @@ Variations = Annotated[
 Without = Annotated[
     list[str] | None,
     typer.Option(
-        "--without", help="; ".join(f"{name}: no {what}" for name, what in PARTS.items()) + "."
+        "--without",
+        help="Take away " + "; ".join(f"{name}: {what}" for name, what in PARTS.items()) + ".",
     ),
 ]
 Rollouts = Annotated[int, typer.Option("--rollouts", min=1, help="Rollouts of each agent run.")]

@@ -20,7 +20,7 @@ from edge_agent.cli.door_options import (
     Host,
     McpServers,
     Port,
-    words_of,
+    given_keys,
 )
 from edge_agent.cli.house import open_world
 from edge_agent.cli.options import (
@@ -89,7 +89,7 @@ def mcp(
     settings = settings_of(
         host=host,
         port=port,
-        api_key=words_of(api_key) or None,
+        api_key=guarded(lambda: given_keys(api_key)),
         api_key_file=api_key_file,
         allow_anyone=allow_anyone,
         model=model,

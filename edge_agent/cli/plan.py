@@ -114,7 +114,6 @@ def _print(planned: Plan, machine: Machine, console: Console) -> None:
         ("tokens per step", spec.n_batch),
         ("CPU threads", spec.n_threads),
         ("GPU layers", "all" if spec.n_gpu_layers < 0 else spec.n_gpu_layers),
-        ("repacked weights", "yes" if spec.use_extra_bufts else "no"),
         *((f"adapter at {adapter.scale:g}", adapter.path) for adapter in spec.adapters),
     ):
         chosen.add_row(name, str(value))

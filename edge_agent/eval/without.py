@@ -11,9 +11,9 @@ from edge_agent.chat.messages import Chat, ChatRequest
 from edge_agent.errors import RequestError
 
 PARTS = {
-    "constraints": "schemas and grammars of what the model writes",
-    "lookup": "drafts by prompt lookup",
-    "ranking": "the order of passages by worth: what stands first is kept",
+    "constraints": "the schemas and grammars of what the model writes",
+    "lookup": "the drafts by prompt lookup",
+    "ranking": "the order of passages by worth (what stands first is kept)",
 }
 NO_WEIGHTS = Weights(**{field.name: 0.0 for field in fields(Weights)})
 

@@ -24,13 +24,13 @@ def door(**flags: Any) -> Door:
 
 def test_several_keys_come_with_commas_again_or_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
-    file.write_text("# those of the house\nthree\n\n  four  \none\n")
+    file.write_text("# those of the house\nthree\n  # and of guests\n\n  four  \none\n")
     given = words_of(["one, two", "five"])
     settings = load_settings(api_key=given, api_key_file=file)
     assert all_keys(settings) == ("one", "two", "five", "three", "four")
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n\n"])
+@pytest.mark.parametrize("text", ["", "# nothing\n\n", "  # nothing\n"])
 def test_a_file_without_a_key_leaves_no_door_open(tmp_path: Path, text: str) -> None:
     file = tmp_path / "keys"
     file.write_text(text)

@@ -106,3 +106,5 @@ async def test_search_and_reading_over_http_need_a_key_and_no_model(shell: Shell
 def test_an_address_on_the_network_needs_a_key(shell: Shell) -> None:
     said = shell.refused("mcp", "--http", "--host", "0.0.0.0", "--port", "0")
     assert "--api-key" in said
+    said = shell.refused("mcp", "--http", "--api-key", "", "--port", "0")
+    assert "--api-key is empty" in said

@@ -11,7 +11,7 @@ import bootstrap
 from llama_wheel import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
-CPU = {"EDGE_AGENT_BACKEND": "cpu"}
+CPU = {"EDGE_AGENT_BUILD": "cpu"}
 
 
 def project(folder: Path) -> Path:

@@ -76,7 +76,7 @@ def test_processor_flags_are_read_in_any_order(tmp_path: Path) -> None:
 
 
 def test_this_machines_plan_keeps_amx_out_on_x86_linux() -> None:
-    recipe = llama_wheel.plan("0.3.36", {"EDGE_AGENT_BACKEND": "cpu", "PATH": os.environ["PATH"]})
+    recipe = llama_wheel.plan("0.3.36", {"EDGE_AGENT_BUILD": "cpu", "PATH": os.environ["PATH"]})
     if recipe.machine.is_x86_linux:
         assert recipe.flags.split() == list(llama_wheel.NO_AMX)
     else:

@@ -63,7 +63,6 @@ def _spec(case: Case, layout: Layout, left: int) -> LoadSpec:
         n_threads=case.wishes.threads or case.machine.n_cores,
         n_gpu_layers=ALL_LAYERS if whole else layout.gpu_layers,
         kv_type=layout.kv_type,
-        use_extra_bufts=layout.repack,
         adapters=case.wishes.adapters,
         cache_bytes=_cache_bytes(case, left),
     )

@@ -96,7 +96,6 @@ class Layout:
     n_batch: int
     n_parallel: int
     kv_type: KvType = "f16"
-    repack: bool = True
     gpu_layers: int = 0
 
     @property
@@ -158,7 +157,7 @@ def _on_host(
     matrices = layers if layout.gpu_layers else [*layers, shape.output]
     return Parts(
         weights=shape.embedding_bytes + sum(x.n_bytes for x in matrices),
-        repacked=sum(x.repacked_bytes for x in matrices) if layout.repack else 0,
+        repacked=sum(x.repacked_bytes for x in matrices),
         kv=_kv_bytes(layers, layout) + _state_bytes(shape, layout, len(layers)),
         compute=compute,
         outputs=outputs,
