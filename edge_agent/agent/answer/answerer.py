@@ -11,6 +11,7 @@ import numpy as np
 from edge_agent.agent.answer.answer import Answer
 from edge_agent.agent.answer.claims import bearing, claims
 from edge_agent.agent.answer.comparison import Comparison, comparison
+from edge_agent.agent.answer.described import has_name
 from edge_agent.agent.answer.links import links, returned, without_made_up
 from edge_agent.agent.answer.question import Kind, asked
 from edge_agent.agent.answer.shapes import ANSWER_CHARS, SHAPED, shape
@@ -51,7 +52,8 @@ class Answerer:
         facts, wanted = self.closest(question, evidence), asked(question)
         compared = comparison(question, wanted)
         name, thought = ("compare", _compared(compared)) if compared else ("answer", THOUGHT)
-        text = prompt(name).format(facts=as_text(facts), question=question)
+        told = as_text(facts)
+        text = prompt(name).format(facts=told, question=question)
         text += f"\nA first answer was wrong. {feedback}" if feedback else ""
         answer = shape(wanted, facts, self._shaped)
         completion = await self._point(text, facts, {**thought, "answer": answer})
@@ -59,14 +61,15 @@ class Answerer:
         settled = compared.settle(wrote) if compared else ""
         found = _without_made_up(settled or str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
-        if wanted.kind == "place" and _is_date(found, facts):
+        is_example = _is_of_example(found, prompt(name), f"{told}\n{question}")
+        if is_example or (wanted.kind == "place" and _is_date(found, facts)):
             found = NOT_FOUND
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
         if wanted.kind == "date":
             found = fullest(found, _on_their_pages(cited, facts))
-        told = " ".join([question, found, *(str(wrote[name]) for name in wrote if name != "facts")])
-        return _with_claims(found, bearing(cited, told), facts, completion)
+        said = " ".join([question, found, *(str(wrote[name]) for name in wrote if name != "facts")])
+        return _with_claims(found, bearing(cited, said), facts, completion)
 
     async def support(
         self, question: str, answer: str, evidence: Evidence, known: Collection[str] = ()
@@ -164,6 +167,13 @@ def _is_date(text: str, facts: Sequence[Fact]) -> bool:
     month = re.match(rf"{MONTH}\b\W*", text)
     is_all = month is not None and month.end() == len(text)
     return is_all or (month is not None and not any(text in fact.passage.text for fact in facts))
+
+
+def _is_of_example(text: str, examples: str, told: str) -> bool:
+    """Whether a text is a name or a number of a prompt's worked examples, which nothing that was
+    told has: small models copy those where they find nothing."""
+    whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+    return has_name(text) and bool(whole.search(examples)) and not whole.search(told)
 
 
 def _compared(comparison: Comparison) -> Mapping[str, object]:

@@ -59,6 +59,21 @@ async def test_a_fact_that_has_no_word_of_what_was_asked_and_written_is_not_cite
     assert cited == ["She was built by Ane Pollock.", "She has tanned sails."]
 
 
+@pytest.mark.parametrize(
+    ("wrote", "text"), [("Mossby", NOT_FOUND), ("1902", NOT_FOUND), ("Lena Tarr", NOT_FOUND)]
+)
+async def test_a_name_of_the_prompts_example_is_no_answer(wrote: str, text: str) -> None:
+    assert (await quotes({"facts": [2], "answer": wrote}))[0] == text
+
+
+async def test_a_name_of_the_prompts_example_is_an_answer_where_a_page_has_it() -> None:
+    found = evidence()
+    page = Page("http://h/m", "Voss", "Mara Voss is from Mossby.", "text/html", "web", "2026-01-01")
+    found.add(page, split(page.text))
+    answerer = Answerer(Pointing({"facts": [4], "answer": "Mossby"}), Ranker(None), 200)
+    assert (await answerer.extract("Where is Mara Voss from?", found)).text == "Mossby"
+
+
 async def test_what_the_model_points_at_is_cited_where_nothing_has_a_word_of_it() -> None:
     _, cited = await quotes({"facts": [3], "answer": "Mara Voss"})
     assert cited == ["She has tanned sails."]
