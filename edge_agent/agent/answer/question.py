@@ -30,6 +30,8 @@ YES_NO = re.compile(
     re.IGNORECASE,
 )
 ENDS_IN_WH = re.compile(r"\b(?:what|who|whom|where|when|(?:what|which) \w+)\s*\?*$", re.IGNORECASE)
+# what comes again and again may have a time of day or a weekday: "When does the boat leave?"
+RECURS = re.compile(r"^when\s+(?:do|does|is|are|can|may|must|should)\b", re.IGNORECASE)
 ENDS_IN_WHEN = re.compile(r"\bwhen\s*\?+$", re.IGNORECASE)
 YEAR = re.compile(r"\b(?:what|which) year\b|^what (?:is|was) the year\b", re.IGNORECASE)
 DATE = re.compile(
@@ -72,13 +74,14 @@ class Asked:
     """What a question asks for. choices: the names it offers, as it writes them.
 
     computed: the answer may follow from numbers without standing anywhere itself. opened: it begins
-    with a question word, so yes or no is no answer.
+    with a question word, so yes or no is no answer. recurs: it asks in the present when a thing is.
     """
 
     kind: Kind
     choices: tuple[str, ...] = ()
     computed: bool = False
     opened: bool = False
+    recurs: bool = False
 
 
 def asked(question: str) -> Asked:
@@ -92,7 +95,8 @@ def asked(question: str) -> Asked:
     main = _main(text)
     lead = LEAD.match(main)
     kind = _kind(main, lead.group(1).casefold() if lead else "")
-    return Asked(kind, computed=bool(COMPUTED.search(text)), opened=bool(lead))
+    computed, recurs = bool(COMPUTED.search(text)), bool(RECURS.match(main))
+    return Asked(kind, computed=computed, opened=bool(lead), recurs=recurs)
 
 
 def _question(text: str) -> str:

@@ -32,7 +32,7 @@ def _alternatives(asked: Asked, facts: Sequence[Fact]) -> list[str]:
         return ["yes", "no"]
     if asked.kind == "choice":
         return list(asked.choices)
-    if asked.kind == "number" and asked.computed:
+    if (asked.kind == "number" and asked.computed) or asked.recurs:
         return []
     read = {"year": years, "date": dates, "number": numbers}.get(asked.kind)
     texts = [fact.passage.text for fact in facts]

@@ -39,7 +39,13 @@ def test_an_answer_is_one_of_what_the_question_or_the_facts_offer(
 
 @pytest.mark.parametrize(
     "question",
-    ["Who built the Thrift?", "Which smack is it?", "How many years did it take in all?"],
+    [
+        "Who built the Thrift?",
+        "Which smack is it?",
+        "How many years did it take in all?",
+        "When does the Thrift sail on Saturdays?",  # at 17:05, and not in 1871
+        "When is the Thrift open?",
+    ],
 )
 def test_an_unknown_shape_stays_free(question: str) -> None:
     assert shape(asked(question), list(evidence()), SHAPED) == FREE
