@@ -61,6 +61,8 @@ LAST_DONE = re.compile(
     r"(?=$|\s(?:in|on|at|by|to|from|as|with|into|for)\b)"
 )
 BEGINS_DONE = re.compile(rf"\b(?:is|was|are|were)\s+the\s+(?:{NOUN}\s+){{1,4}}{RELATIVE}\s+$")
+# which of several a thing is, and no name: "the gale of 1893". But "the director of 1917"
+FIGURES = re.compile(r"^[\d\W]+$")
 ASKS = re.compile(rf"\s+(?:{PREPOSITIONS}\s+)?{WH}\b", re.IGNORECASE)
 WITH_DO = re.compile(r"\b(?:did|do|does)\b", re.IGNORECASE)
 MANY = re.compile(r"(?:[^su]s|people|men|women|children)$")  # none of which is meant alone
@@ -82,7 +84,7 @@ THINGS = re.compile(
 PERSON = re.compile(
     r"(?:[a-z]{3,}(?:er|or|ist|ian|ess|man)|\b(?:man|woman|wife|husband|spouse|son|grandson|child|uncle"
     r"|aunt|nephew|niece|king|queen|star|individual|person|president|student|friend|parent|saint"
-    r"|monarch|head|chief))$"
+    r"|monarch|head|chief|champion))$"
 )
 NO_PERSON = re.compile(
     r"(?:river|water|number|letter|order|chapter|paper|tower|border|cent(?:er|re)|theat(?:er|re)"
@@ -147,7 +149,9 @@ def _spans(question: str) -> Iterator[Span]:
         if MANY.search(noun) or (by_name and _is_abstract(noun)):
             continue
         end = (_end_of_name if by_name else _end_of_clause)(question, begins)
-        if end is not None and has_name(question[begins:end]):
+        if end is None or not has_name(question[begins:end]):
+            continue
+        if not by_name or _is_person(noun) or not FIGURES.match(question[begins:end]):
             yield Span(match.start(), end, noun)
     for match in OWNED.finditer(question):
         owned = _owned(match.group(2), _with_do(question, match.start()))

@@ -106,6 +106,8 @@ def test_the_innermost_description_is_asked_by_itself(question: str, asks: str, 
         ("When was the country that passed the Act of 1869 founded?", "Act of 1869"),
         ("Why did M. K. Brand Jr.'s father resign?", "M. K. Brand Jr."),
         ('Where was the director of "Glass Harbour" born?', "Glass Harbour"),
+        ("Where was the director of 1917 born?", "1917"),
+        ("Where was the world champion of 1995 born?", "1995"),
     ],
 )
 def test_a_description_tells_the_name_it_describes_by(question: str, name: str) -> None:
@@ -118,6 +120,7 @@ def test_a_description_tells_the_name_it_describes_by(question: str, name: str) 
     "question",
     [
         "Who is the wife of Ode Brand?",
+        "When does the boat leave in the winter timetable of 2025/26?",
         "Who directed the film Glass Harbour?",
         "When was Lena Tarr born?",
         "Who is the child of M. K. Brand?",
