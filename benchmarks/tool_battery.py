@@ -4,8 +4,8 @@
 
 Ten tools of rising difficulty, two questions each, with tool_choice auto, required and named,
 streamed and not, over each model: 240 requests to each server with the usual two models. Greedy and
-one request at a time, so that a second run gives the same counts. Exit code 1 when a call of this
-program's own server does not parse or validate, or none came where one had to.
+one request at a time. Exit code 1 when a call of this program's own server does not parse or
+validate, or none came where one had to.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class Answerer:
         facts, wanted = self.closest(question, evidence), asked(question)
         compared = comparison(question, wanted)
         name, thought = ("compare", _compared(compared)) if compared else ("answer", THOUGHT)
-        told = as_text(facts)
-        text = prompt(name).format(facts=told, question=question)
+        template, told = prompt(name), as_text(facts)
+        text = template.format(facts=told, question=question)
         text += f"\nA first answer was wrong. {feedback}" if feedback else ""
         answer = shape(wanted, facts, self._shaped)
         completion = await self._point(text, facts, {**thought, "answer": answer})
@@ -61,14 +61,14 @@ class Answerer:
         settled = compared.settle(wrote) if compared else ""
         found = _without_made_up(settled or str(wrote.get("answer", "")), evidence)
         cited = self._cited(wrote, facts)
-        is_example = _is_of_example(found, prompt(name), f"{told}\n{question}")
+        is_example = _is_of_example(found, template, f"{told}\n{question}")
         if is_example or (wanted.kind == "place" and _is_date(found, facts)):
             found = NOT_FOUND
         if not is_missing(found):
             cited = self._with_carrier(cited, found, question, facts)
         if wanted.kind == "date":
             found = fullest(found, _on_their_pages(cited, facts))
-        said = " ".join([question, found, *(str(wrote[name]) for name in wrote if name != "facts")])
+        said = " ".join([question, found, *(str(wrote[key]) for key in wrote if key != "facts")])
         return _with_claims(found, bearing(cited, said), facts, completion)
 
     async def support(
