@@ -71,6 +71,7 @@ class Request:
             "temperature": 0,
             "seed": 1,
             "max_tokens": MAX_TOKENS,
+            "cache_prompt": False,  # what one answer is does not hang on those before it
             "stream": self.streamed,
         }
 

@@ -80,6 +80,7 @@ class ChatRequest:
     stop: texts that end generation and are not part of it.
     prefill: the beginning of the assistant's turn, written by the caller.
     n: continuations of the one prompt; n_logprobs, speculate: see `GenerateParams`.
+    fresh: see there too; nor does the prompt go on from the tokens of earlier answers.
     pin: keep the system message and the tools in the engine's cache, on disk too.
     opening: False ends the prompt behind the last message, with no assistant's turn begun.
     ignore_eos: go on past the model's own end, until a limit or a stop.
@@ -107,6 +108,7 @@ class ChatRequest:
     n: int = 1
     n_logprobs: int | None = None
     speculate: bool | None = None
+    fresh: bool = False
     pin: bool = False
     opening: bool = True
     ignore_eos: bool = False

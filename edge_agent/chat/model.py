@@ -112,12 +112,14 @@ class ChatModel:
         """Render, encode, check the fit, constrain. See `messages.Chat.prepare`."""
         request = settled(request)
         rendered = self._writer.conversation(request)
-        ids = self._begun(rendered)
-        pin = pinned(request, ids, lambda other: self._begun(self._writer.conversation(other)))
+        ids = self._begun(rendered, request.fresh)
+        pin = pinned(
+            request, ids, lambda other: self._begun(self._writer.conversation(other), other.fresh)
+        )
         return replace(self._prompt(ids, rendered, request, pin), text=rendered.text)
 
-    def _begun(self, rendered: Rendered) -> tuple[int, ...]:
-        known, rest = self._spoken.recall(rendered.text)
+    def _begun(self, rendered: Rendered, fresh: bool) -> tuple[int, ...]:
+        known, rest = ((), rendered.text) if fresh else self._spoken.recall(rendered.text)
         ids = known + tuple(self._writer.ids(rest))
         begin = self._vocab.bos_ids
         return ids if ids[:1] == begin else begin + ids
@@ -168,6 +170,7 @@ class ChatModel:
             progress=request.progress,
             thought=thought_limit(request, self._form, rendered, self._vocab),
             speculate=request.speculate,
+            fresh=request.fresh,
             name=request.name,
             closing=room_to_close(request, self._vocab.count, limit),
         )

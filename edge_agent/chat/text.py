@@ -33,6 +33,7 @@ class TextRequest:
     n_logprobs: int | None = None
     drawn: bool = False
     speculate: bool | None = None
+    fresh: bool = False
     progress: bool = False
     name: str = field(default="")
 

@@ -121,6 +121,7 @@ class LocalTexts:
             n=request.n,
             n_logprobs=request.n_logprobs,
             speculate=request.speculate,
+            fresh=request.fresh,
             name=request.name,
             progress=request.progress,
             drawn=request.drawn,

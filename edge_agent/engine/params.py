@@ -74,6 +74,9 @@ class GenerateParams:
     n_logprobs: how many of the likeliest tokens to report at each position, 0 for the generated one
     alone, None for nothing.
     speculate: False never drafts tokens; None leaves it to the engine, which drafts where it wins.
+    fresh: compute the whole prompt, whatever is cached of it, and draft nothing. Where nothing else
+    runs all cells are emptied first, so that the same request has the same bits, whatever came
+    before it (on the CPU; on an accelerator prompts are chunked by the time they take).
     pin: this many first tokens of the prompt stay in the cache, and are kept on disk.
     accept_pruned: share cells that were moved by `Prune` too, whose keys and values were computed
     while the removed tokens could be seen.
@@ -95,6 +98,7 @@ class GenerateParams:
     n_logprobs: int | None = None
     thought: ThoughtLimit | None = None
     speculate: bool | None = None
+    fresh: bool = False
     pin: int = 0
     accept_pruned: bool = False
     name: str = ""

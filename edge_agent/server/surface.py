@@ -94,7 +94,6 @@ _DRAWN: Mapping[str, Refusal] = {
 _PASSED_OVER = frozenset(
     {
         "adaptive_decay",
-        "cache_prompt",
         "cache_salt",
         "dynatemp_exponent",
         "id_slot",

@@ -176,7 +176,9 @@ async def test_thinking_is_stopped_by_name_while_it_runs() -> None:
 
 def test_what_the_engine_is_told_of_a_request() -> None:
     model, _ = chat()
-    request = ChatRequest(ASKED, n=2, n_logprobs=5, speculate=False, priority=1, name="me")
+    request = ChatRequest(
+        ASKED, n=2, n_logprobs=5, speculate=False, fresh=True, priority=1, name="me"
+    )
     params = model.prepare(request).params
-    assert (params.n, params.n_logprobs, params.speculate) == (2, 5, False)
+    assert (params.n, params.n_logprobs, params.speculate, params.fresh) == (2, 5, False, True)
     assert (params.priority, params.name, params.pin) == (1, "me", 0)

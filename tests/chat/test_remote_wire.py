@@ -41,6 +41,9 @@ def test_a_server_we_know_is_told_every_setting_and_another_only_what_is_set() -
         0.8,
         9,
     )
+    fresh = ChatRequest(ASKED, fresh=True)
+    assert body(fresh, "llama-server")["cache_prompt"] is False
+    assert "cache_prompt" not in body(fresh, "vllm") | body(ChatRequest(ASKED), "llama-server")
     vllm = body(ChatRequest(ASKED, sampling=own), "vllm")
     assert (vllm["repetition_penalty"], vllm["seed"]) == (1.2, 4)
     assert "dry_multiplier" not in vllm

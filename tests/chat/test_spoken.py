@@ -57,6 +57,8 @@ async def test_a_conversation_goes_on_from_the_tokens_it_was_generated_in(
     second = chat.prepare(ChatRequest(answered))
     assert second.ids[: len(first.ids) + len(said)] == first.ids + tuple(said)
     assert b"".join(map(vocab.piece, second.ids)).decode() == second.text
+    fresh = chat.prepare(ChatRequest(answered, fresh=True))
+    assert fresh.ids == tuple(vocab.encode(fresh.text)) != second.ids
     other = (asked, Message("assistant", whole.text + " "), Message("user", "Blood?"))
     third = chat.prepare(ChatRequest(other))
     assert third.ids == tuple(vocab.encode(third.text))

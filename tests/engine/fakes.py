@@ -101,6 +101,9 @@ class FakeMemory:
         self._release(seq, going)
         return True
 
+    def clear(self) -> None:
+        assert not self._cells, "forgets what a slot holds"
+
     def cut(self, seq: int, start: int, stop: int) -> bool:
         if not (self.can_cut and self._can_shift):
             return False
@@ -192,14 +195,16 @@ class Rig:
         )
         self.made = 0
 
-    def add(self, n: int, priority: int = 0, token: int | None = None) -> Sequence:
+    def add(
+        self, n: int, priority: int = 0, token: int | None = None, fresh: bool = False
+    ) -> Sequence:
         """A request for `n` tokens that no other has, unless `token` is given."""
         tokens = [self.made + 1 if token is None else token] * n
-        return self.add_tokens(tokens, priority)
+        return self.add_tokens(tokens, priority, fresh)
 
-    def add_tokens(self, tokens: List[int], priority: int = 0) -> Sequence:
+    def add_tokens(self, tokens: List[int], priority: int = 0, fresh: bool = False) -> Sequence:
         self.made += 1
-        params = GenerateParams(priority=priority)
+        params = GenerateParams(priority=priority, fresh=fresh)
         sequence = Sequence(self.made, list(tokens), params, NO_SAMPLER)
         self.scheduler.add(sequence)
         return sequence

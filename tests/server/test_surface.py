@@ -97,6 +97,7 @@ def test_what_asks_for_nothing_is_passed_over(
 
 ASKED: dict[str, Any] = {
     "chat_template_kwargs": {"a": 1},
+    "cache_prompt": False,
     "dry_allowed_length": 3,
     "dry_base": 2.5,
     "dry_multiplier": 0.5,

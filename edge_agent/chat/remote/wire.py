@@ -47,6 +47,7 @@ def body_of(
         **_tools(request, terms),
         **_format(request, terms),
         **_thinking(request, terms.kind),
+        **({"cache_prompt": False} if request.fresh and terms.kind in _LLAMA_KINDS else {}),
         **(_own(request) if terms.kind == "edge-agent" else {}),
     }
     if max_tokens is not None:

@@ -131,7 +131,8 @@ class Engine:
     def _sequence(self, id: int, prompt: list[int], params: GenerateParams, index: int) -> Sequence:
         sampler = self._sampler(params, index)
         sampler.remember(prompt)  # penalties look back on the prompt too, as llama.cpp's do
-        drafts = self._spec.speculate and params.speculate is not False and self._cache.can_share
+        wanted = params.speculate is not False and not params.fresh
+        drafts = self._spec.speculate and wanted and self._cache.can_share
         return Sequence(
             id,
             list(prompt),

@@ -31,6 +31,7 @@ NEEDED = (
     "llama_init_from_model",
     "llama_decode",
     "llama_get_logits_ith",
+    "llama_memory_clear",
     "llama_memory_seq_rm",
     "llama_memory_seq_cp",
     "llama_memory_seq_pos_max",
@@ -259,6 +260,10 @@ class Llama:
     def truncate(self, seq: int, length: int) -> bool:
         """Forget what `seq` holds from position `length` on; False where the model cannot."""
         return bool(lib.llama_memory_seq_rm(self._memory, seq, length, -1))
+
+    def clear(self) -> None:
+        """Forget what every sequence holds; the next tokens take the first cells."""
+        lib.llama_memory_clear(self._memory, False)
 
     @property
     def can_cut(self) -> bool:

@@ -133,15 +133,22 @@ class Scheduler:
             while not self._may_start(sequence):
                 if not self._give_place(sequence):
                     return
-            held = self._cache.acquire(sequence.tokens, sequence.params.accept_pruned)
+            held = self._hold(sequence)
             if held is None:
                 return
             self._start(sequence, *held)
 
+    def _hold(self, sequence: Sequence) -> tuple[int, int] | None:
+        """A slot for a sequence and how many of its tokens it holds; None when all are busy."""
+        if not sequence.is_fresh:
+            return self._cache.acquire(sequence.tokens, sequence.params.accept_pruned)
+        slot = self._cache.acquire_empty()
+        return None if slot is None else (slot, 0)
+
     def _is_being_computed(self, sequence: Sequence) -> bool:
         """Whether a running prompt will soon hold more of this one's prefix than there is now."""
         prompt, known = sequence.prompt, -1
-        if not self._cache.can_share:
+        if sequence.is_fresh or not self._cache.can_share:
             return False
         for other in self.running:
             if other.is_decoding or other.computed >= other.n_prompt:
@@ -178,8 +185,8 @@ class Scheduler:
 
     def _fits(self, sequence: Sequence) -> bool:
         # parked slots count as free here: they are evicted when the cells are needed
-        needed = sum(s.n_pending for s in self.running) + self._cache.n_new(sequence.tokens)
-        return needed <= self._cache.n_available
+        own = sequence.n_pending if sequence.is_fresh else self._cache.n_new(sequence.tokens)
+        return sum(s.n_pending for s in self.running) + own <= self._cache.n_available
 
     def _divide(self) -> list[Share]:
         ready = [s for s in self.running if s.n_computable > 0]
@@ -199,7 +206,7 @@ class Scheduler:
         if not prompts:
             return 0
         step_s = self._longest_step_s
-        if any(s.is_read for s in self.running):
+        if len(self.running) > 1 and any(s.is_read for s in self.running):
             if self._shared_chunk:
                 return self._shared_chunk
             step_s = READER_GAP_S[min(1, min(s.params.priority for s in prompts))]

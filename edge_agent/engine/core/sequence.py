@@ -72,6 +72,11 @@ class Sequence:
         return self.n_pending - self.awaits_grammar
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether it begins with nothing; sent back to wait, it goes on from what it has."""
+        return self.params.fresh and not self.started_at
+
+    @property
     def due(self) -> float:
         """Its place in line, a time on the clock of `now`: the earliest goes first.
 

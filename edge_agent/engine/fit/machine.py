@@ -48,7 +48,8 @@ class Machine:
 
 def available_bytes() -> int:
     """Memory this process may still take without pushing others out."""
-    free, limited = psutil.virtual_memory().available, Cgroup.here().free_bytes()
+    free: int = psutil.virtual_memory().available
+    limited = Cgroup.here().free_bytes()
     return free if limited is None else min(free, limited)
 
 

@@ -34,6 +34,8 @@ class KvMemory(Protocol):
 
     def truncate(self, seq: int, length: int) -> bool: ...
 
+    def clear(self) -> None: ...
+
     def cut(self, seq: int, start: int, stop: int) -> bool: ...
 
     def save(self, seq: int) -> NDArray[np.uint8]: ...
@@ -154,6 +156,25 @@ class PrefixCache:
         slot.busy = True
         self._touch(slot)
         return slot.index, self.truncate(slot.index, shared)
+
+    def acquire_empty(self) -> int | None:
+        """A slot that holds nothing; None when all are busy.
+
+        Where none is, all are emptied (the vault keeps what is worth it), so that the cells of the
+        sequence will lie in its order: attention sums in the order of the cells.
+        """
+        if not self.n_busy:
+            self.unpin_all()
+            while self.evict_one():
+                pass
+            self._memory.clear()
+        slot = self._cheapest_idle()
+        if slot is None:
+            return None
+        self._empty(slot)
+        slot.busy = True
+        self._touch(slot)
+        return slot.index
 
     def longest(self, prompt: Ids, accept_pruned: bool = False) -> tuple[Slot, int]:
         """The slot that can lend most of `prompt`, and how much."""

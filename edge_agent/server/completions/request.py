@@ -48,6 +48,7 @@ def to_request(body: ChatBody, defaults: Defaults, name: str = "") -> ChatReques
         n=body.n or 1,
         n_logprobs=n_logprobs(body),
         speculate=body.speculative,
+        fresh=body.cache_prompt is False,
         pin=bool(body.pin_prompt),
         opening=body.add_generation_prompt is not False or bool(body.continue_final_message),
         ignore_eos=bool(body.ignore_eos),

@@ -194,6 +194,7 @@ class Sampled(Wire):
     return_progress: bool | None = None
     verbose: bool | None = None
 
+    cache_prompt: bool | None = None
     speculative: bool | None = None
     priority: Literal["interactive", "background"] | None = None
 

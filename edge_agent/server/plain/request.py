@@ -104,6 +104,7 @@ def _request(
         n_logprobs=n_logprobs,
         drawn=drawn and bool(n_logprobs),
         speculate=body.speculative,
+        fresh=body.cache_prompt is False,
         progress=bool(body.stream and (body.timings_per_token or body.return_progress)),
         name=name,
     )

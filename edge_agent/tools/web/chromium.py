@@ -101,7 +101,8 @@ class Chromium:
         await page.goto(url, wait_until="domcontentloaded", timeout=PAGE_S * 1000)
         with contextlib.suppress(PlaywrightError):  # a page may never be quiet
             await page.wait_for_load_state("networkidle", timeout=QUIET_S * 1000)
-        return (await page.content())[:MAX_HTML_CHARS]
+        html: str = await page.content()
+        return html[:MAX_HTML_CHARS]
 
 
 class _Loads:

@@ -362,3 +362,31 @@ def test_who_waits_for_a_prefix_goes_on_when_the_other_is_gone() -> None:
     rig.scheduler.remove(first)
     assert rig.plan() == {second: 100}
     assert second.n_cached == 100
+
+
+def test_a_fresh_request_shares_nothing_and_waits_for_nobodys_prefix() -> None:
+    rig = Rig(n_batch=64)
+    first = rig.add(200, token=7)
+    rig.step()
+    fresh, other = rig.add(200, token=7, fresh=True), rig.add(200, token=7)
+    plan = rig.plan()
+    assert fresh.slot != first.slot
+    assert (fresh.n_cached, sum(plan.values())) == (0, 64)
+    assert other in rig.scheduler.waiting  # for what the first one computes
+
+
+def test_a_fresh_request_that_was_sent_back_goes_on_from_what_it_has() -> None:
+    rig = Rig()
+    fresh = rig.add(100, fresh=True)
+    rig.step()
+    fresh.started_at = 1.0  # by the engine, as it computes
+    rig.scheduler.preempt(fresh)
+    assert rig.plan() == {fresh: 1}
+
+
+def test_forced_tokens_of_a_stream_that_is_alone_are_computed_at_once() -> None:
+    rig = Rig(pace=ScriptedPace(float))
+    stream = rig.add(10)
+    rig.step()
+    stream.tokens += [5] * 99
+    assert rig.plan() == {stream: 100}

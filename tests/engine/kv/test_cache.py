@@ -315,3 +315,40 @@ def test_a_state_for_which_there_is_no_room_leaves_everything_as_it_was() -> Non
     assert memory.ids(busy) == [1] * 100
     assert memory.n_free == cache.n_free == 100
     assert not idle.busy
+
+
+# what begins with nothing
+
+
+def test_an_empty_slot_is_to_be_had_of_all_empty_cells_where_nothing_is_in_use() -> None:
+    cache, memory, vault = spilling()
+    pinned, _ = filled(cache, memory, [1] * 40)
+    cache.pin(pinned, 40)
+    cache.park(pinned)
+    cache.park(filled(cache, memory, [2] * 100)[0])
+    slot = cache.acquire_empty()
+    assert slot is not None
+    assert (cache.n_held, memory.n_free, cache.pinned) == (0, 200, [])
+    assert cache.n_busy == 1
+    assert vault.n_kept == 1
+    cache.park(slot)
+    assert filled(cache, memory, [2] * 101)[1] == 100
+
+
+def test_an_empty_slot_beside_one_in_use_leaves_the_others_what_they_hold() -> None:
+    cache, memory = new_cache()
+    busy, _ = filled(cache, memory, [1] * 20)
+    parked, _ = filled(cache, memory, [2] * 20)
+    cache.park(parked)
+    slot = cache.acquire_empty()
+    assert slot is not None
+    assert not len(cache.ids(slot))
+    assert list(cache.ids(busy)) == [1] * 20
+    assert list(cache.ids(parked)) == [2] * 20
+
+
+def test_no_empty_slot_when_all_are_busy() -> None:
+    cache, memory = new_cache(2)
+    filled(cache, memory, [1, 2])
+    filled(cache, memory, [3, 4])
+    assert cache.acquire_empty() is None

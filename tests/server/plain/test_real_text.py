@@ -152,3 +152,15 @@ async def test_a_required_call_is_streamed_in_pieces(client: httpx.AsyncClient) 
     assert calls[0]["function"] == {"name": "weather", "arguments": ""} and len(calls) > 2
     assert "town" in json.loads("".join(call["function"]["arguments"] for call in calls))
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_without_the_cache_a_request_has_the_same_bits_whatever_came_before(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = {"prompt": LONG, "n_predict": 12, "n_probs": 3, "temperature": 0.8, "seed": 3}
+    first = (await post(client, "/completion", cache_prompt=False, **asked)).json()
+    await post(client, "/completion", prompt=LONG[: len(LONG) // 2] + " sleeps", n_predict=20)
+    await post(client, "/completion", **asked)
+    again = (await post(client, "/completion", cache_prompt=False, **asked)).json()
+    assert again["completion_probabilities"] == first["completion_probabilities"]
+    assert (again["timings"]["cache_n"], first["timings"]["cache_n"]) == (0, 0)
