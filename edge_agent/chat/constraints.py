@@ -249,8 +249,11 @@ class _Writer:
         write = self._xml_call if self._form.calls == "xml" else self._json_call
         names = [write(f"tool{i}", tool) for i, tool in enumerate(tools)]
         self._rule("call", f'"\\n" ({" | ".join(names)}) "\\n" {self._mark(CALL_CLOSE)}')
-        more = f' ("\\n" {self._mark(CALL_OPEN)} call){{0,{most - 1}}}' if most > 1 else ""
-        return f"{opening} call{more}"
+        if most == 1:
+            return f"{opening} call"
+        # a line end commits to nothing: some models write one and then end their turn
+        more = f'("\\n" {self._mark(CALL_OPEN)} call){{0,{most - 1}}}'
+        return f'{opening} call {more} "\\n"?'
 
     def _json_call(self, name: str, tool: ToolSpec) -> str:
         head = _quoted(f'{{"name": {_quoted(tool.name)}, "arguments": ')

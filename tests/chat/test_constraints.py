@@ -61,7 +61,14 @@ def test_a_named_tool_is_the_only_one_and_called_once() -> None:
 def test_one_call_where_parallel_calls_are_off_and_never_more_than_eight() -> None:
     assert follows(grammar(ChatRequest(ASKED, TOOLS, "required", False)), TWO) == ONE
     assert follows(grammar(MUST), "\n".join([ONE] * 8)) == "complete"
-    assert follows(grammar(MUST), "\n".join([ONE] * 9)) == "\n".join([ONE] * 8)
+    assert follows(grammar(MUST), "\n".join([ONE] * 9)) == "\n".join([ONE] * 8) + "\n"
+
+
+@pytest.mark.parametrize("asked", [FREE, MUST])
+def test_a_line_end_behind_a_call_forces_no_other_one(asked: ChatRequest) -> None:
+    told = grammar(asked)
+    assert follows(told, ONE + "\n") == follows(told, TWO + "\n") == "complete"
+    assert follows(told, ONE + "\n\n") == ONE + "\n"
 
 
 def test_blanks_cannot_run_away_in_json() -> None:
