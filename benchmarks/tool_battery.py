@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -225,6 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers end too
     servers: dict[str, Command] = {} if given.peer_only else {"edge-agent": own_command}
     if given.peer_python:
         servers["llama-server"] = peer_command(given.peer_python)

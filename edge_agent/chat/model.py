@@ -173,6 +173,7 @@ class ChatModel:
             fresh=request.fresh,
             name=request.name,
             closing=room_to_close(request, self._vocab.count, limit),
+            free_end=bool(callable_tools(request)) and request.grammar is None,
         )
 
     def _sampling_of(self, request: ChatRequest) -> SamplingParams:

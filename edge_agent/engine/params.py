@@ -84,6 +84,9 @@ class GenerateParams:
     progress: report how far the prompt has come, from its admission to its first token.
     closing: within so many tokens of `max_tokens` what the grammar has open is closed, so that its
     text becomes whole; 0 lets the limit cut it.
+    free_end: where the text satisfies the grammar and no free text may follow, a draw that the
+    grammar does not allow ends it. Without, only what is allowed is drawn from, so that a model
+    that would go on in words goes on with what is left to it: behind a call with one more.
     drawn: report, in place of logprobs, the probabilities that the token was drawn by, after every
     sampling setting and the grammar; `n_logprobs` says how many.
     """
@@ -105,6 +108,7 @@ class GenerateParams:
     progress: bool = False
     drawn: bool = False
     closing: int = 0
+    free_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

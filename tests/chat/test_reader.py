@@ -11,6 +11,7 @@ from edge_agent.chat.messages import (
     ChatRequest,
     Done,
     Event,
+    Grammar,
     Message,
     Text,
     ToolCall,
@@ -182,3 +183,19 @@ def test_what_the_engine_is_told_of_a_request() -> None:
     params = model.prepare(request).params
     assert (params.n, params.n_logprobs, params.speculate, params.fresh) == (2, 5, False, True)
     assert (params.priority, params.name, params.pin) == (1, "me", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "free"),
+    [
+        (ChatRequest(ASKED), False),
+        (ChatRequest(ASKED, TOOLS), True),
+        (ChatRequest(ASKED, TOOLS, "required"), True),
+        (ChatRequest(ASKED, TOOLS, "none"), False),
+        (ChatRequest(ASKED, TOOLS, grammar=Grammar("regex", "[0-9]+")), False),
+    ],
+)
+def test_calls_end_where_the_model_would_go_on_with_something_else(
+    asked: ChatRequest, free: bool
+) -> None:
+    assert chat()[0].prepare(asked).params.free_end is free

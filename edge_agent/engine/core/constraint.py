@@ -96,6 +96,7 @@ class Constraint:
         self._n_vocab = int(tokenizer.vocab_size)
         self._mask = np.zeros((self._n_vocab + 31) // 32, np.int32)
         self._closing = closing
+        self._letter = tokenizer.tokenize_str("z")[0]
         self._raise_error()
 
     def _raise_error(self) -> None:
@@ -163,6 +164,11 @@ class Constraint:
     def complete(self) -> bool:
         """Whether the text so far satisfies the grammar; more may follow unless `finished`."""
         return bool(self._matcher.is_accepting())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the text so far satisfies the grammar, and no free text may follow."""
+        return self.complete and not self.allows(self._letter)
 
     @property
     def finished(self) -> bool:

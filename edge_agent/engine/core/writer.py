@@ -74,7 +74,7 @@ class Writer:
 
     def _draw(self, sequence: Sequence, index: int) -> list[int]:
         token, told = self._drawn(sequence, self._llama.logits(index))
-        if self._ends(sequence, token):
+        if self._ends(sequence, token) or not _follows(sequence, token):
             sequence.ended = "stop"
             return []
         if told is not None:
@@ -100,7 +100,9 @@ class Writer:
     def _certain(sequence: Sequence, token: int, allowed: Logits) -> int:
         """A token that the grammar allows, also where biases had left none of them."""
         constraint = sequence.constraint
-        return token if constraint is None or constraint.allows(token) else int(allowed.argmax())
+        if constraint is None or _may_end(sequence) or constraint.allows(token):
+            return token
+        return int(allowed.argmax())
 
     def _within_limits(self, sequence: Sequence, ids: list[int]) -> list[int]:
         """The ids up to one that ends the sequence, or to the end of its room."""
@@ -126,11 +128,24 @@ def _agreement(written: List[int], draft: List[int]) -> int:
 
 def _allowed(sequence: Sequence, raw: Logits) -> Logits:
     """The logits, -inf where a grammar bans; other continuations read the same raw ones."""
-    if sequence.constraint is None:
+    if sequence.constraint is None or _may_end(sequence):
         return raw
     logits: Logits = raw.copy()
     sequence.constraint.apply(logits, sequence.is_late)
     return logits
+
+
+def _may_end(sequence: Sequence) -> bool:
+    """Whether a draw that the grammar does not allow is the end here."""
+    if not sequence.params.free_end or sequence.constraint is None or sequence.is_late:
+        return False
+    return sequence.constraint.settled
+
+
+def _follows(sequence: Sequence, token: int) -> bool:
+    """Whether a token that was drawn goes on with the text."""
+    constraint = sequence.constraint
+    return constraint is None or not _may_end(sequence) or constraint.allows(token)
 
 
 def _drawn_by(token: int, ids: NDArray[np.int64], p: Logits, n_top: int) -> TokenLogprobs:

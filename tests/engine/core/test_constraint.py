@@ -101,6 +101,18 @@ def test_an_end_is_allowed_where_the_text_is_complete_and_only_there() -> None:
     assert one.forced() == []
 
 
+def test_a_text_is_settled_where_it_is_complete_and_only_set_words_may_follow() -> None:
+    calls = Constraint('start: "a" ("\\n" "b"){0,2} "\\n"?', TOKENIZER)
+    settled = []
+    for byte in b"a\nb\n":
+        calls.accept(byte)
+        settled.append(calls.settled)
+    assert settled == [True, True, True, True]
+    free = Constraint('start: TEXT | "<" "b"\nTEXT: /[^<]*/', TOKENIZER)
+    assert free.complete and not free.settled
+    assert free.accept(ord("<")) == [ord("b")] and free.settled
+
+
 def test_an_accepted_end_finishes() -> None:
     one = constraint('start: "a"*')
     one.accept(EOS)

@@ -214,3 +214,33 @@ def test_what_a_grammar_allows_is_written_though_biases_ban_all_of_it(
     sampling = replace(sampling, temperature=0.8, logit_bias=banned, seed=1)
     written = bench.generate(prompt, 5, sampling=sampling, grammar="start: /[xyz]/")
     assert vocab.piece(written.ids[0]) in (b"x", b"y", b"z")
+
+
+def said(vocab: Vocab, written: Written) -> str:
+    return b"".join(map(vocab.piece, written.ids)).decode()
+
+
+SEAS = 'start: "The sea" (" sea"){0,9}'
+
+
+def test_with_a_free_end_a_text_ends_where_the_model_would_go_on_with_something_else(
+    bench: Bench, vocab: Vocab, prompt: list[int]
+) -> None:
+    asked: dict[str, Any] = {"grammar": SEAS, "n_logprobs": 0}
+    free = bench.generate(prompt, free_end=True, **asked)
+    bound = bench.generate(prompt, **asked)
+    assert said(vocab, free) == "The sea"
+    assert said(vocab, bound).endswith("sea sea sea")
+    assert free.finished.reason == "stop"
+    assert [entry.id for entry in free.logprobs] == free.ids
+    wanted = vocab.encode(" sea")[-1]
+    biased = SamplingParams(temperature=0, logit_bias=((wanted, 50.0),))
+    wanting = bench.generate(prompt, free_end=True, sampling=biased, **asked)
+    assert said(vocab, wanting) == "The sea" + " sea" * 9
+
+
+def test_a_free_end_does_not_end_free_text(bench: Bench, vocab: Vocab, prompt: list[int]) -> None:
+    free = 'start: TEXT | "<" "b" ">"\nTEXT: /[a-zA-Z ]*/'
+    written = bench.generate(prompt, 20, free_end=True, grammar=free)
+    assert len(written.ids) == 20
+    assert written.ids == bench.generate(prompt, 20, grammar=free).ids
