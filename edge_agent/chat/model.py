@@ -207,12 +207,16 @@ class ChatModel:
             async with aclosing(read_all(tokens, readers)) as events:
                 async for event in events:
                     if isinstance(event, Done) and prompt.text:
-                        self._remember(prompt, event.ids)
+                        self._remember(prompt, event)
                     yield event
         finally:
             self._running.discard(prompt.params.name)
 
-    def _remember(self, prompt: Prompt, ids: tuple[int, ...]) -> None:
+    def _remember(self, prompt: Prompt, done: Done) -> None:
+        ids = done.ids
+        if done.reason == "tool_calls":  # a blank behind a call is no part of what comes back
+            while ids and self._vocab.piece(ids[-1]).isspace():
+                ids = ids[:-1]
         said = b"".join(map(self._vocab.piece, ids)).decode(errors="replace")
         self._spoken.remember(prompt.text + said, prompt.ids + ids)
 

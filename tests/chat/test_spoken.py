@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edge_agent.chat.messages import ChatRequest, Message
 from edge_agent.chat.model import ChatModel
 from edge_agent.chat.spoken import Spoken
@@ -9,7 +11,7 @@ from edge_agent.chat.template import ChatTemplate
 from edge_agent.chat.vocab import Vocab
 from edge_agent.engine.params import SamplingParams
 
-from .fakes import CHATML, FakeEngine
+from .fakes import CHATML, TOOLS, FakeEngine
 
 END = "<|im_end|>"
 
@@ -62,4 +64,26 @@ async def test_a_conversation_goes_on_from_the_tokens_it_was_generated_in(
     other = (asked, Message("assistant", whole.text + " "), Message("user", "Blood?"))
     third = chat.prepare(ChatRequest(other))
     assert third.ids == tuple(vocab.encode(third.text))
+    vocab.close()
+
+
+@pytest.mark.parametrize("behind", ["", "\n"])
+async def test_a_conversation_goes_on_from_the_tokens_of_a_call(
+    qwen_path: Path, behind: str
+) -> None:
+    """Constrained to JSON, a model writes a quote and a bracket apart; and some end a line."""
+    vocab = Vocab.load(qwen_path)
+    begun = '<tool_call>\n{"name": "search", "arguments": {"query": ["tide'
+    parts = (begun, '"', "]}}\n</tool_call>")
+    said = [i for text in parts for i in vocab.encode(text)]
+    assert said != vocab.encode("".join(parts))
+    engine = FakeEngine(said + vocab.encode(behind))
+    chat = ChatModel("m", vocab, engine, ChatTemplate.of(vocab), 4096, SamplingParams())
+    asked = Message("user", "When is high water?")
+    first = chat.prepare(ChatRequest((asked,), TOOLS))
+    (call,) = (await chat.complete(first)).tool_calls
+    called = Message("assistant", "", tool_calls=(call,))
+    told = Message("tool", "At six.", tool_call_id=call.id)
+    second = chat.prepare(ChatRequest((asked, called, told), TOOLS))
+    assert second.ids[: len(first.ids) + len(said)] == first.ids + tuple(said)
     vocab.close()
