@@ -20,6 +20,7 @@ from quantize.importance.command import CALIBRATION
 from quantize.importance.matrix import read_importance
 from tests.patience import HANG_S
 from tests.quantize.checkpoints import LLAMA, write_byte_bpe, write_checkpoint
+from tests.signals import heeds_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDE = {**LLAMA, "hidden_size": 256, "intermediate_size": 512}
@@ -125,7 +126,7 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing(
 ) -> None:
     words = ["quantize", str(smollm2_path), str(tmp_path / "out.gguf"), "--type", "IQ4_XS"]
     command = [sys.executable, "-m", "quantize", *words, "--threads", "1"]
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT, preexec_fn=heeds_ctrl_c)
     part = tmp_path / ".out.gguf.part"
     while not part.exists():
         assert process.poll() is None
